@@ -1,0 +1,125 @@
+"""Parameters: declared once as pydantic models, read from the robots' ROS parameter files.
+
+One file ``config/<robot>.yaml`` per robot serves ``ros2 launch``, ``gpc up`` and ``gpc eval`` alike.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any, TypeVar
+
+import yaml
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from gpc_ros import paths
+from gpc_ros.errors import GpcError, InvalidParameter, UnknownName
+
+_MAX_BYTES = 1_000_000  # no parameter file of ours comes near; a bomb does
+
+
+class Parameters(BaseModel):
+    """Base of all parameter sets: immutable, no unknown names, no NaN or infinity, nesting joined by dots in ROS."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+def parameter(default: Any, description: str, *, unit: str = "", read_only: bool = False, **limits: Any) -> Any:
+    """A field of ``Parameters``: default, description, unit and limits (``ge``, ``gt``, ``le``, ``lt``).
+
+    ``read_only`` fields are set at launch and not afterwards.
+    """
+    extra = {"unit": unit, "read_only": read_only}
+    if isinstance(default, (dict, list)):
+        value = default
+        return Field(default_factory=lambda: value.copy(), description=description, json_schema_extra=extra, **limits)
+    return Field(default, description=description, json_schema_extra=extra, **limits)
+
+
+P = TypeVar("P", bound=Parameters)
+
+
+def make(model: type[P], values: dict[str, Any], where: str) -> P:
+    """``model(**values)``, with errors as one line that names ``where``, the field, the value and what is valid.
+
+    Raises:
+        InvalidParameter: a value of the wrong type or out of range.
+        UnknownName: a name that the model does not have.
+    """
+    try:
+        return model.model_validate(values)
+    except ValidationError as error:
+        raise _one_line(error, model, where) from None
+
+
+def _one_line(error: ValidationError, model: type[BaseModel], where: str) -> GpcError:
+    first = error.errors()[0]
+    name = ".".join(str(part) for part in first["loc"])
+    if first["type"] == "extra_forbidden":
+        return UnknownName(f"parameter of {where}", name, valid_names(model))
+    return InvalidParameter(f"{where}: {name} = {first['input']!r}: {first['msg']}")
+
+
+def valid_names(model: type[BaseModel], prefix: str = "") -> list[str]:
+    """All parameter names of ``model``, nested ones joined by dots."""
+    found: list[str] = []
+    for name, field in model.model_fields.items():
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            found += valid_names(field.annotation, f"{prefix}{name}.")
+        else:
+            found.append(prefix + name)
+    return found
+
+
+def robots() -> list[str]:
+    """Names of the robots that have a parameter file here."""
+    return sorted(path.stem for path in (paths.share() / "config").glob("*.yaml"))
+
+
+def file_of(robot: str) -> Path:
+    """The parameter file of ``robot``.
+
+    Raises:
+        UnknownName: if there is none; lists the robots that have one.
+    """
+    if robot not in robots():
+        raise UnknownName("robot", robot, robots())
+    return paths.share() / "config" / f"{robot}.yaml"
+
+
+def read(file: Path) -> dict[str, dict[str, Any]]:
+    """Parameters by node name of a ROS parameter file (``/**/node: {ros__parameters: {...}}``).
+
+    Raises:
+        GpcError: if the file is missing, too large, not YAML, or not of this form; names file and line.
+    """
+    try:
+        text = file.read_bytes()
+        if len(text) > _MAX_BYTES:
+            raise GpcError(f"{file}: larger than {_MAX_BYTES} bytes")
+        content = yaml.safe_load(text)
+    except OSError as error:
+        raise GpcError(f"{file}: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise GpcError(f"{file}: {' '.join(str(error).split())}") from None
+    if not isinstance(content, dict):
+        raise GpcError(f"{file}: expected node names at the top level")
+    nodes = {}
+    for key, body in content.items():
+        if not isinstance(body, dict) or set(body) != {"ros__parameters"}:
+            raise GpcError(f"{file}: '{key}' must hold 'ros__parameters' and nothing else")
+        nodes[str(key).rsplit("/", 1)[-1]] = body["ros__parameters"] or {}
+    return nodes
+
+
+def load(robot: str, node: str, model: type[P], **overrides: Any) -> P:
+    """Parameters of ``node`` for ``robot``: defaults, then the robot's file, then ``overrides`` (nested by dots)."""
+    values = read(file_of(robot)).get(node, {})
+    for name, value in overrides.items():
+        values = _set(values, name.split("."), value)
+    return make(model, values, node)
+
+
+def _set(values: dict[str, Any], path: list[str], value: Any) -> dict[str, Any]:
+    if len(path) == 1:
+        return {**values, path[0]: value}
+    return {**values, path[0]: _set(values.get(path[0], {}), path[1:], value)}

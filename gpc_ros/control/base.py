@@ -1,0 +1,41 @@
+"""What a planner is: one verb, from an estimate to a plan."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+
+from gpc_ros.signals import Array, Estimate, Plan
+
+
+class Planner(ABC):
+    """Makes a plan from an estimate. A file here that defines one subclass is a valid ``planner``.
+
+    A planner keeps nothing between calls that a plan depends on: its random stream is
+    ``default_rng([seed, tick])``, its warm start the previous plan. So a lost tick never shifts the
+    stream, and the same inputs give the same plan.
+    """
+
+    @abstractmethod
+    def plan(
+        self,
+        estimate: Estimate,
+        previous: Plan | None = None,
+        seeds: Array | None = None,
+        *,
+        out_of_time: Callable[[], bool] = lambda: False,
+    ) -> Plan | None:
+        """Plan from ``estimate`` onwards.
+
+        Args:
+            estimate: the state to start from.
+            previous: the plan in force, for the warm start; None after a reset.
+            seeds: (S, K, nu) [actuator units] further candidates, as from a policy.
+            out_of_time: asked between steps; once true, the best plan so far is returned (anytime).
+
+        Returns:
+            The plan, or None when there is no finite one.
+        """
+
+    def set_goal(self, goal: Array) -> None:
+        """Take the task's goal (ng,), in the units of ``Task.goal``; planners without one ignore it."""

@@ -1,0 +1,1 @@
+"""The plant: MuJoCo physics with sensor noise, delays, model error and faults."""

@@ -1,0 +1,3 @@
+"""Robot tasks: one file each, found by module name."""
+
+NOT_LISTED = ("base",)
