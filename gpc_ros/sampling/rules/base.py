@@ -1,0 +1,56 @@
+"""What an update rule is: draw candidates around a mean, then move the mean by their costs."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpc_ros.config import Parameters, parameter
+from gpc_ros.signals import Array
+
+
+class RuleParameters(Parameters):
+    """Settings of the update rules; each rule's docstring names those that it uses."""
+
+    noise: float = parameter(0.1, "standard deviation of the candidates around the mean", unit="of half the ctrlrange", gt=0, le=10)
+    temperature: float = parameter(0.1, "lambda of eq. 6 and 9: small follows the best, large averages", unit="cost", gt=0)
+    elites: int = parameter(8, "best candidates that CEM averages (eq. 8)", ge=1)
+    minimum_noise: float = parameter(0.01, "floor of CEM's standard deviation", unit="of half the ctrlrange", ge=0)
+    tsallis_r: float = parameter(2.0, "r of eq. 9; 1 is MPPI", ge=1)
+    anneal_iterations: float = parameter(0.5, "beta_1 of DIAL: noise falls as exp(-i / (beta_1 iterations))", gt=0)
+    anneal_horizon: float = parameter(1.0, "beta_2 of DIAL: noise falls towards the present as exp(-(K-1-k) / (beta_2 K))", gt=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Gaussian over knots: ``mean`` (K, nu) and ``std`` (K, nu), both in actuator units.
+
+    ``base`` (K, nu) is the mean of the prior that MPPI weighs against (zero where no policy gives one).
+    """
+
+    mean: Array
+    std: Array
+    base: Array
+
+
+class UpdateRule(ABC):
+    """One way to improve a mean by sampling. Keeps no state: what it learns is in the proposal it returns."""
+
+    def __init__(self, parameters: RuleParameters) -> None:
+        self.parameters = parameters
+
+    def sample(self, proposal: Proposal, count: int, iteration: int, iterations: int, rng: np.random.Generator) -> Array:
+        """``count`` candidates (N, K, nu) [actuator units], not clipped; candidate 0 is the mean itself.
+
+        ``iteration`` counts from 0 to ``iterations`` - 1 within one replan.
+        """
+        del iteration, iterations
+        noise = rng.standard_normal((count, *proposal.mean.shape))
+        noise[0] = 0.0
+        return proposal.mean + proposal.std * noise
+
+    @abstractmethod
+    def update(self, proposal: Proposal, candidates: Array, costs: Array) -> Proposal:
+        """The proposal after seeing ``costs`` (N,) of ``candidates`` (N, K, nu); all costs are finite."""
