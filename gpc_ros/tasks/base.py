@@ -56,7 +56,6 @@ class Task(ABC):
     named_start: ClassVar[str]
     """Keyframe of the MJCF that holds the task's named start, such as ``hanging``."""
     episode_s: ClassVar[float] = 10.0
-    episode_s: ClassVar[float] = 10.0
     """Length of a test run [s]."""
     success_window_s: ClassVar[float] = 1.0
     """Length of the final window [s] in which ``at_goal`` must hold throughout."""
