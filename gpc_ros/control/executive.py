@@ -1,0 +1,249 @@
+"""Turns plans into commands: which planner drives, what happens when it fails, and the last limits before the robot.
+
+Times here are of two kinds: ``now_ns`` is on the steady clock and only measures silence; stamps are on the clock of
+the measurements and are what plans are read at. In lock-step ``now_ns`` is the stamp itself.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from dataclasses import dataclass
+
+import numpy as np
+
+from gpc_ros import registry
+from gpc_ros.config import Parameters, parameter
+from gpc_ros.control.hold import Hold
+from gpc_ros.control.limits import Limiter
+from gpc_ros.errors import UnknownName
+from gpc_ros.signals import NS_PER_S, Array, Command, Estimate, Health, Plan
+from gpc_ros.statistics import Counts
+from gpc_ros.tasks.base import Task
+
+STOP = "stop"
+"""The last rung: the safe command, without looking at any state."""
+HOLD = "hold"
+
+
+class ExecutiveParameters(Parameters):
+    """Who drives, and when that ends."""
+
+    planner: str = parameter("spc", "planner that drives")
+    fallback: str = parameter("", "planner that drives when the first one fails; empty: none but hold and stop")
+    blend_time_s: float = parameter(0.05, "a change of driver is blended over this time", unit="s", ge=0, le=2)
+    switch_timeout_s: float = parameter(1.0, "a new planner must give a plan within this time", unit="s", gt=0, le=30)
+    estimate_timeout_s: float = parameter(0.02, "without an estimate for this long: stop", unit="s", gt=0, le=1)
+    plan_timeout_s: float = parameter(0.5, "a plan older than this drives no more", unit="s", gt=0, le=10)
+    recover_time_s: float = parameter(0.1, "a planner that failed must be well for this long to drive again", unit="s", ge=0)
+    slew_rate: float = parameter(0.0, "largest change of a command; 0: unlimited", unit="ctrlranges per s", ge=0)
+    plan_rate_hz: float = parameter(50.0, "in lock-step: replans to wait for, as the planner's", unit="Hz", gt=0, le=1000)
+
+
+@dataclass(frozen=True, slots=True)
+class Event:
+    """The driver changed at ``stamp_ns``, and why."""
+
+    stamp_ns: int
+    before: str
+    after: str
+    reason: str
+
+
+class Executive:
+    """Selects a command from the plans by a ladder: active planner, fallback planner, hold, stop.
+
+    Each tick takes the first rung that is able; ``Command.reason`` names why the ones above were not. Commands are
+    finite, inside ctrlrange and slew-limited. A planner that failed drives again on its own once it has been well
+    for ``recover_time_s``.
+    """
+
+    def __init__(self, task: Task, parameters: ExecutiveParameters, *, period_ns: int) -> None:
+        self._task = task
+        self._period_ns = period_ns
+        self._limiter = Limiter(task.model.actuator_ctrlrange, period_ns)
+        self._hold = Hold(task, period_ns)
+        self.counts = Counts()
+        self.events: deque[Event] = deque(maxlen=100)
+        self.stopped = False
+        self.driver = ""
+        self.pending = ""
+        self.refusal = ""
+        self._deadline_ns = 0
+        self._failed_at: int | None = None
+        self._had_plan = False
+        self._estimate: Estimate | None = None
+        self._arrived_ns = 0
+        self._plans: dict[str, Plan] = {}
+        check_planner(parameters.planner, "planner")
+        self.active = parameters.planner
+        self.configure(parameters)
+
+    def configure(self, parameters: ExecutiveParameters) -> None:
+        """Take new parameters; ``planner`` is left to ``request``.
+
+        Raises:
+            UnknownName: for a fallback that is no planner; lists the valid ones.
+        """
+        if parameters.fallback:
+            check_planner(parameters.fallback, "fallback")
+        self.parameters = parameters
+        self._limiter.slew_rate = parameters.slew_rate
+
+    @property
+    def wanted(self) -> list[str]:
+        """Planners that shall plan now: the active one, one asked for, the fallback."""
+        names = (self.active, self.pending, self.parameters.fallback)
+        return [name for name in dict.fromkeys(names) if name and name != HOLD]
+
+    def request(self, planner: str, now_ns: int) -> None:
+        """Ask for a change of planner: it happens when a plan of the new one is there, or is refused by a timeout.
+
+        Raises:
+            UnknownName: if there is no such planner; lists the valid ones.
+        """
+        check_planner(planner, "planner")
+        self.pending, self.refusal = planner, ""
+        self._deadline_ns = now_ns + round(self.parameters.switch_timeout_s * NS_PER_S)
+
+    def accept_estimate(self, estimate: Estimate, now_ns: int) -> bool:
+        """Take an estimate; False (and counted by reason) for a duplicate, an older stamp or epoch, a bad value."""
+        last = self._estimate
+        if not (np.isfinite(estimate.qpos).all() and np.isfinite(estimate.qvel).all()):
+            return self._refuse("estimate: nonfinite")
+        if last is not None:
+            if estimate.epoch < last.epoch:
+                return self._refuse("estimate: old epoch")
+            if estimate.epoch == last.epoch and estimate.stamp_ns <= last.stamp_ns:
+                return self._refuse("estimate: duplicate" if estimate.stamp_ns == last.stamp_ns else "estimate: old stamp")
+            if estimate.epoch > last.epoch:
+                self._plans.clear()
+                self._hold.release()
+                self._had_plan = False
+        self._estimate, self._arrived_ns = estimate, now_ns
+        return True
+
+    def accept_plan(self, plan: Plan) -> bool:
+        """Take a plan; False (and counted by reason) for a bad size or value, an older stamp or epoch."""
+        if plan.knots.ndim != 2 or plan.knots.shape[1] != self._task.model.nu:
+            return self._refuse(f"{plan.planner} plan: size")
+        if not np.isfinite(plan.knots).all():
+            return self._refuse(f"{plan.planner} plan: nonfinite")
+        if self._estimate is not None and plan.epoch < self._estimate.epoch:
+            return self._refuse(f"{plan.planner} plan: old epoch")
+        last = self._plans.get(plan.planner)
+        if last is not None and (plan.epoch, plan.stamp_ns) <= (last.epoch, last.stamp_ns):
+            return self._refuse(f"{plan.planner} plan: old stamp")
+        self._plans[plan.planner] = plan
+        return True
+
+    def waiting(self) -> bool:
+        """In lock-step: whether the plan that is due at the present estimate's tick has not come yet."""
+        if self._estimate is None or self.stopped:
+            return False
+        divisor = plan_divisor(self.parameters.plan_rate_hz, self._period_ns)
+        due_ns = self._estimate.stamp_ns // self._period_ns // divisor * divisor * self._period_ns
+        plan = self._plans.get(self.active)
+        if self.active == HOLD or (plan is not None and plan.stamp_ns >= due_ns and plan.epoch == self._estimate.epoch):
+            return False
+        # the first plan after a start or reset comes at the first tick on the planner's grid
+        return plan is not None or self._estimate.stamp_ns == due_ns
+
+    def select(self, now_ns: int) -> Command:
+        """The command (nu,) for now."""
+        time_ns = self._time(now_ns)
+        self._settle_request(time_ns, now_ns)
+        reasons: list[str] = []
+        rungs = [] if self.stopped else list(dict.fromkeys((self.active, self.parameters.fallback, HOLD)))
+        if self.stopped:
+            reasons.append("stop requested")
+        for rung in filter(None, rungs):
+            ctrl, reason = self._try(rung, time_ns, now_ns)
+            if ctrl is not None:
+                return self._command(time_ns, rung, ctrl, "; ".join(reasons))
+            reasons.append(f"{rung}: {reason}")
+        return self._command(time_ns, STOP, self._limiter.safe, "; ".join(reasons))
+
+    def _time(self, now_ns: int) -> int:
+        """The stamp to read plans at: the estimate's, and in its silence that plus the steady time since."""
+        if self._estimate is None:
+            return 0
+        silence = now_ns - self._arrived_ns
+        return self._estimate.stamp_ns + (silence // self._period_ns * self._period_ns if silence > 0 else 0)
+
+    def _try(self, rung: str, time_ns: int, now_ns: int) -> tuple[Array | None, str]:
+        estimate, limits = self._estimate, self.parameters
+        if estimate is None:
+            return None, "no estimate yet"
+        if now_ns - self._arrived_ns > limits.estimate_timeout_s * NS_PER_S:
+            return None, f"no estimate for {limits.estimate_timeout_s * 1e3:.0f} ms"
+        if estimate.health is Health.UNHEALTHY:
+            return None, "estimate unhealthy"
+        if rung == HOLD:
+            plan = self._hold.plan(estimate)
+            return (plan.knots[0], "") if plan else (None, "no finite state")
+        if estimate.health is Health.STARTING:
+            return None, "estimate starting"
+        ctrl, reason = self._read(rung, time_ns, estimate.epoch)
+        if rung != self.active:
+            return ctrl, reason
+        if ctrl is None:
+            self._failed_at = time_ns if self._had_plan else None
+            return None, reason
+        return self._after_failure(ctrl, time_ns)
+
+    def _read(self, planner: str, time_ns: int, epoch: int) -> tuple[Array | None, str]:
+        plan = self._plans.get(planner)
+        if plan is None or plan.epoch != epoch:
+            return None, "no plan yet"
+        age = time_ns - plan.stamp_ns
+        if age > self.parameters.plan_timeout_s * NS_PER_S:
+            return None, f"plan older than {self.parameters.plan_timeout_s:g} s"
+        ctrl = plan.at(time_ns)
+        return ctrl, "" if ctrl is not None else "plan has ended" if age > 0 else "plan begins later"
+
+    def _after_failure(self, ctrl: Array, time_ns: int) -> tuple[Array | None, str]:
+        if self._failed_at is not None and time_ns - self._failed_at < self.parameters.recover_time_s * NS_PER_S:
+            return None, "recovering"
+        self._failed_at, self._had_plan = None, True
+        return ctrl, ""
+
+    def _settle_request(self, time_ns: int, now_ns: int) -> None:
+        if not self.pending:
+            return
+        epoch = self._estimate.epoch if self._estimate else 0
+        ready = self.pending == HOLD or self._read(self.pending, time_ns, epoch)[0] is not None
+        if ready:
+            self.active, self._failed_at = self.pending, None
+            self._had_plan = False
+            self.pending = ""
+        elif now_ns > self._deadline_ns:
+            self.refusal = f"no plan from '{self.pending}' within {self.parameters.switch_timeout_s:g} s; '{self.active}' drives on"
+            self.pending = ""
+
+    def _command(self, time_ns: int, rung: str, ctrl: Array, reason: str) -> Command:
+        if rung != self.driver:
+            self.events.append(Event(time_ns, self.driver, rung, reason))
+            if reason and self.driver == self.active:
+                self.counts["fallbacks"] += 1
+            if rung != HOLD:
+                self._hold.release()
+            blend_s = 0.0 if rung == STOP or not self.driver else self.parameters.blend_time_s
+            self._limiter.begin_blend(time_ns, round(blend_s * NS_PER_S))
+            self.driver = rung
+        epoch = self._estimate.epoch if self._estimate else 0
+        return Command(time_ns, self._limiter.apply(ctrl, time_ns), rung, reason, epoch)
+
+    def _refuse(self, reason: str) -> bool:
+        self.counts[reason] += 1
+        return False
+
+
+def plan_divisor(plan_rate_hz: float, period_ns: int) -> int:
+    """Loop periods per replan, at least 1."""
+    return max(1, round(NS_PER_S / period_ns / plan_rate_hz))
+
+
+def check_planner(name: str, what: str) -> None:
+    """Raise UnknownName unless ``name`` is a planner."""
+    if name not in registry.names("control"):
+        raise UnknownName(what, name, registry.names("control"))

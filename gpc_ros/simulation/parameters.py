@@ -1,0 +1,40 @@
+"""Parameters of the simulated plant."""
+
+from __future__ import annotations
+
+from gpc_ros.config import Parameters, parameter
+
+
+class NoiseParameters(Parameters):
+    """Standard deviations of white noise."""
+
+    position: float = parameter(1e-3, "of measured positions", unit="rad or m", ge=0, le=10)
+    velocity: float = parameter(1e-2, "of measured velocities", unit="rad/s or m/s", ge=0, le=100)
+    acceleration: float = parameter(0.0, "of disturbing accelerations on every degree of freedom", unit="rad/s^2 or m/s^2", ge=0)
+
+
+class FaultParameters(Parameters):
+    """Faults that can be switched on while running, to see what the stack does."""
+
+    drop: float = parameter(0.0, "share of measurements that are lost", ge=0, le=1)
+    outlier: float = parameter(0.0, "share of measurements with an outlier", ge=0, le=1)
+    outlier_size: float = parameter(1.0, "size of an outlier", unit="rad or m", ge=0)
+    stuck: bool = parameter(False, "positions repeat their last value")
+    nonfinite: bool = parameter(False, "positions are not a number")
+
+
+class SimulationParameters(Parameters):
+    """The plant: sensors, delays, model error, where it starts."""
+
+    physics_step_s: float = parameter(0.002, "physics time step, at most the loop period", unit="s", ge=1e-5, le=0.02)
+    measure_velocity: bool = parameter(False, "whether the sensors give velocities too")
+    noise: NoiseParameters = NoiseParameters()
+    faults: FaultParameters = FaultParameters()
+    measurement_delay_s: float = parameter(0.0, "a measurement arrives this late", unit="s", ge=0, le=0.1)
+    actuation_delay_s: float = parameter(0.0, "a command takes effect this late", unit="s", ge=0, le=0.1)
+    model_error: list[str] = parameter(
+        [], "scaled fields of the MuJoCo model, as 'body_mass=1.5' or 'body_mass:pole=1.5'", read_only=True
+    )
+    start: str = parameter("random", "'random', 'named', or a keyframe of the model")
+    seed: int = parameter(0, "of starts, noise and faults", ge=0)
+    command_timeout_s: float = parameter(0.02, "without a command for this long the plant applies its safe one", unit="s", gt=0)

@@ -1,0 +1,129 @@
+"""The plant: one period of MuJoCo physics per command."""
+
+from __future__ import annotations
+
+from collections import deque
+
+import mujoco
+import numpy as np
+
+from gpc_ros.errors import InvalidParameter
+from gpc_ros.signals import NS_PER_S, Array, Command, Measurement
+from gpc_ros.simulation import model_error
+from gpc_ros.simulation.parameters import SimulationParameters
+from gpc_ros.simulation.sensing import NoiseStream, Sensing
+from gpc_ros.statistics import Counts
+from gpc_ros.tasks.base import Start, Task
+
+_UNSTABLE = (mujoco.mjtWarning.mjWARN_BADQPOS, mujoco.mjtWarning.mjWARN_BADQVEL, mujoco.mjtWarning.mjWARN_BADQACC)
+
+
+class Simulation:
+    """A simulated robot in its task. ``step(command)`` applies a command for one period and measures.
+
+    Only finite values inside the actuators' limits reach the physics, whatever is asked. ``tick`` counts periods,
+    ``stamp_ns`` is the time of the present state and never goes back, ``epoch`` counts resets.
+    """
+
+    def __init__(self, task: Task, parameters: SimulationParameters, *, period_ns: int, first_stamp_ns: int = 0) -> None:
+        self.task = task
+        self.period_ns = period_ns
+        self.model = task.load_model()
+        model_error.scale(self.model, parameters.model_error)
+        self.configure(parameters)
+        self.data = mujoco.MjData(self.model)
+        self.tick = max(first_stamp_ns // period_ns, 1)  # stamp 0 means "no stamp" in ROS
+        self.epoch = 0
+        self.counts = Counts()
+        self.goal = np.array(task.goal, dtype=float)
+        self._sensing = Sensing(self.model, parameters.seed)
+        self._disturbance = NoiseStream(parameters.seed, 2, self.model.nv)
+        self._low, self._high = self.model.actuator_ctrlrange.T.copy()
+        self._pending: deque[Array] = deque()
+        self._measurement: Measurement | None = None
+        self._place(self._start())
+
+    def configure(self, parameters: SimulationParameters) -> None:
+        """Take new parameters; takes effect with the next step.
+
+        Raises:
+            InvalidParameter: if the loop period is not a whole number of physics steps.
+        """
+        substeps = round(self.period_ns / NS_PER_S / parameters.physics_step_s)
+        if substeps < 1 or abs(substeps * parameters.physics_step_s * NS_PER_S - self.period_ns) > 1:
+            raise InvalidParameter(
+                f"physics_step_s = {parameters.physics_step_s}: the loop period {self.period_ns / NS_PER_S} s "
+                "must be a whole number of physics steps"
+            )
+        self.parameters = parameters
+        self.model.opt.timestep = self.period_ns / NS_PER_S / substeps
+        self._substeps = substeps
+        self._measurement_delay = round(parameters.measurement_delay_s * NS_PER_S / self.period_ns)
+        self._actuation_delay = round(parameters.actuation_delay_s * NS_PER_S / self.period_ns)
+
+    @property
+    def stamp_ns(self) -> int:
+        """Time [ns] of the present state."""
+        return self.tick * self.period_ns
+
+    @property
+    def safe_ctrl(self) -> Array:
+        """Command (nu,) that is applied when none comes: zero, or the limit next to it."""
+        return np.clip(np.zeros(self.model.nu), self._low, self._high)
+
+    def measure(self) -> Measurement | None:
+        """The measurement that arrives now; None if it is lost or still on its way."""
+        return self._measurement
+
+    def step(self, command: Command | None) -> Measurement | None:
+        """Apply ``command`` (None: the safe one) for one period; the measurement that arrives after it."""
+        self._pending.append(self._admit(command))
+        while len(self._pending) > self._actuation_delay + 1:  # the delay was made shorter
+            self._pending.popleft()
+        due = len(self._pending) == self._actuation_delay + 1
+        self.data.ctrl[:] = self._pending.popleft() if due else self.safe_ctrl
+        if std := self.parameters.noise.acceleration:
+            force = np.empty(self.model.nv)
+            mujoco.mj_mulM(self.model, self.data, force, std * self._disturbance.at(self.tick)[0])
+            self.data.qfrc_applied[:] = force
+        mujoco.mj_step(self.model, self.data, self._substeps)
+        self.tick += 1
+        if any(self.data.warning[kind].number for kind in _UNSTABLE):
+            self.counts["unstable"] += 1  # MuJoCo has silently put the plant back to its first state
+            self.reset()
+        else:
+            self._sense()
+        return self._measurement
+
+    def reset(self, start: Start | None = None) -> Measurement | None:
+        """Begin a new epoch from ``start``, by default as the parameters say; time goes on."""
+        self.epoch += 1
+        self._place(start or self._start())
+        return self._measurement
+
+    def _start(self) -> Start:
+        kind = self.parameters.start
+        if kind == "random":
+            return self.task.reset(np.random.default_rng([self.parameters.seed, 3, self.epoch]))
+        return self.task.start(self.task.named_start if kind == "named" else kind)
+
+    def _place(self, start: Start) -> None:
+        mujoco.mj_resetData(self.model, self.data)
+        self.data.qpos[:], self.data.qvel[:], self.goal = start.qpos, start.qvel, start.goal
+        mujoco.mj_forward(self.model, self.data)
+        self._pending.clear()
+        self._sensing.clear()
+        self._sense()
+
+    def _sense(self) -> None:
+        self._measurement = self._sensing.measure(
+            self.data, self.tick, self.stamp_ns, self.epoch, self.parameters, self._measurement_delay
+        )
+
+    def _admit(self, command: Command | None) -> Array:
+        if command is None:
+            return self.safe_ctrl
+        if command.ctrl.shape != (self.model.nu,) or not np.isfinite(command.ctrl).all():
+            self.counts["bad command"] += 1
+            return self.data.ctrl.copy()  # the last good one
+        return np.clip(command.ctrl, self._low, self._high)

@@ -1,0 +1,107 @@
+"""The graph: one table of topics, one of nodes.
+
+``gpc up``, the launch files and the README's graph are made from these tables.
+Message types are strings, so that this file needs no ROS.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import StrEnum
+
+from gpc_ros import config
+
+
+class Qos(StrEnum):
+    """How a topic is carried."""
+
+    STATE = "state"  # best effort, keep last 1 (in lock-step: reliable, transient local, keep last 8)
+    LATCHED = "latched"  # reliable, transient local, keep last 1
+    EVENT = "event"  # reliable, keep last 10
+
+
+@dataclass(frozen=True, slots=True)
+class Topic:
+    """A topic: relative ``name``, ``message`` type as package/Type, how it is carried, what it holds in which units."""
+
+    name: str
+    message: str
+    qos: Qos
+    content: str
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node: the topics it reads and writes. Its module and executable are ``gpc_ros.nodes.<name>`` and ``<name>``."""
+
+    name: str
+    inputs: tuple[str, ...]
+    outputs: tuple[str, ...]
+    purpose: str
+    simulated: bool = False
+    real_time: bool = True
+
+    @property
+    def module(self) -> str:
+        """The Python module that holds the node."""
+        return f"gpc_ros.nodes.{self.name}"
+
+
+_TOPICS = (
+    Topic("joint_states", "sensor_msgs/JointState", Qos.STATE, "measured joints [rad or m, per s]; stamp: measurement time"),
+    Topic("state_estimate", "sensor_msgs/JointState", Qos.STATE, "estimate of all nv coordinates [rad or m, per s]"),
+    Topic("state_estimate/covariance", "std_msgs/Float64MultiArray", Qos.EVENT, "(2nv, 2nv) of the estimate, at 10 Hz"),
+    Topic("ground_truth", "sensor_msgs/JointState", Qos.STATE, "as state_estimate, from the simulator"),
+    Topic("spc/plan", "trajectory_msgs/JointTrajectory", Qos.STATE, "knots by actuator name [actuator units]"),
+    Topic("command", "sensor_msgs/JointState", Qos.STATE, "actuator commands; stamp: that of the measurement answered"),
+    Topic("goal_pose", "geometry_msgs/PoseStamped", Qos.LATCHED, "goal of tasks that have one [m]"),
+    Topic("controller/active", "std_msgs/String", Qos.LATCHED, "planner that drives now"),
+    Topic("controller/wanted", "std_msgs/String", Qos.LATCHED, "planners that shall plan, joined by commas"),
+    Topic("clock", "rosgraph_msgs/Clock", Qos.STATE, "simulated time, when asked for"),
+    Topic("/diagnostics", "diagnostic_msgs/DiagnosticArray", Qos.EVENT, "rates, latencies, counters of every node at 1 Hz"),
+)
+TOPICS = {topic.name: topic for topic in _TOPICS}
+
+_NODES = (
+    Node(
+        "simulator",
+        ("command", "goal_pose"),
+        ("joint_states", "ground_truth", "goal_pose", "clock", "/diagnostics"),
+        "MuJoCo physics, sensors and actuators",
+        simulated=True,
+    ),
+    Node(
+        "estimator",
+        ("joint_states", "command"),
+        ("state_estimate", "state_estimate/covariance", "/diagnostics"),
+        "error-state EKF",
+    ),
+    Node(
+        "spc",
+        ("state_estimate", "goal_pose", "controller/wanted"),
+        ("spc/plan", "/diagnostics"),
+        "sampling-based predictive control",
+        real_time=False,
+    ),
+    Node(
+        "controller",
+        ("state_estimate", "spc/plan"),
+        ("command", "controller/active", "controller/wanted", "/diagnostics"),
+        "selects a plan, limits, watches, commands",
+    ),
+)
+NODES = {node.name: node for node in _NODES}
+
+
+def plan_topic(planner: str) -> str:
+    """The topic on which ``planner`` publishes its plans."""
+    return f"{planner}/plan"
+
+
+def parameters_file(robot: str) -> str:
+    """Path of the ROS parameter file of ``robot``.
+
+    Raises:
+        UnknownName: if there is none; lists the robots that have one.
+    """
+    return str(config.file_of(robot))
