@@ -35,22 +35,27 @@ class Deadline:
         self._sleep = sleep
         self._next_ns = clock() + period_ns
 
-    def wait(self) -> int:
-        """Sleep until the next deadline.
+    def remaining_ns(self) -> int:
+        """Time [ns] until the next deadline; negative when it has passed."""
+        return self._next_ns - self._clock()
+
+    def advance(self) -> int:
+        """Pass the deadline that is due: the next one is the first that is still to come.
 
         Returns:
-            The lateness [ns] at wake-up, at least 0.
+            The lateness [ns], at least 0.
         """
-        now = self._clock()
-        if now >= self._next_ns + self.period_ns:  # a whole period lost: skip, no burst to catch up
-            missed = (now - self._next_ns) // self.period_ns
-            self.overruns += missed
-            self._next_ns += missed * self.period_ns
-        while (remaining := self._next_ns - self._clock()) > 0:
-            self._sleep(remaining / 1e9)
-        late = self._clock() - self._next_ns
-        self._next_ns += self.period_ns
+        late = max(0, -self.remaining_ns())
+        skipped = late // self.period_ns  # whole periods lost: skipped, no burst to catch up
+        self.overruns += skipped
+        self._next_ns += (skipped + 1) * self.period_ns
         return late
+
+    def wait(self) -> int:
+        """Sleep until the next deadline and pass it; the lateness [ns] at wake-up."""
+        while (remaining := self.remaining_ns()) > 0:
+            self._sleep(remaining / 1e9)
+        return self.advance()
 
     def restart(self) -> None:
         """Count from now again, as after a pause."""

@@ -1,0 +1,220 @@
+"""CDR, the wire format of ROS 2, for the two message types of the loop.
+
+rclpy converts a message field by field through Python objects; on a machine whose caches went cold between two ticks
+that costs some 0.2 ms each way. Here a message of known layout is one ``struct`` call. Bytes are those of any ROS 2
+middleware (little-endian plain CDR, OMG DDSI-RTPS 10.5); whatever is not, is left to rclpy.
+"""
+
+from __future__ import annotations
+
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+
+import numpy as np
+
+from gpc_ros.errors import InvalidSignal
+from gpc_ros.signals import NS_PER_S, Array
+
+_LITTLE_ENDIAN = b"\x00\x01\x00\x00"
+_MAX_ITEMS = 100_000  # names or values in one message: no robot has more, a hostile message may
+
+
+@dataclass(frozen=True, slots=True)
+class JointState:
+    """The content of a sensor_msgs/JointState: values by joint name, empty where not given."""
+
+    stamp_ns: int
+    frame_id: str
+    names: tuple[str, ...]
+    position: Array
+    velocity: Array
+    effort: Array
+
+
+@dataclass(frozen=True, slots=True)
+class JointTrajectory:
+    """The content of a trajectory_msgs/JointTrajectory whose points all have the same one field.
+
+    ``values`` (K, n) are the points' positions, velocities or efforts, as ``field`` says; ``times_ns`` (K,) from the
+    stamp on.
+    """
+
+    stamp_ns: int
+    frame_id: str
+    names: tuple[str, ...]
+    field: str
+    values: Array
+    times_ns: np.ndarray
+
+
+def _text(value: str) -> bytes:
+    data = value.encode() + b"\0"
+    return struct.pack("<I", len(data)) + data + b"\0" * (-len(data) % 4)
+
+
+@lru_cache(maxsize=64)
+def _head(frame_id: str, names: tuple[str, ...]) -> bytes:
+    """What stands between the stamp and the first value: frame, number of names, names."""
+    return _text(frame_id) + struct.pack("<I", len(names)) + b"".join(map(_text, names))
+
+
+@lru_cache(maxsize=64)
+def _layout(head: int, counts: tuple[int, int, int]) -> struct.Struct:
+    """Layout of a JointState after its stamp: head, then three counted sequences of doubles."""
+    text, offset = f"<4siI{head}s", 8 + head
+    for count in counts:
+        text, offset = text + "I", offset + 4
+        if count:
+            pad = -offset % 8
+            text, offset = f"{text}{pad}x{count}d", offset + pad + 8 * count
+    return struct.Struct(text)
+
+
+def encode_joint_state(
+    stamp_ns: int,
+    frame_id: str,
+    names: tuple[str, ...],
+    position: Sequence[float] = (),
+    velocity: Sequence[float] = (),
+    effort: Sequence[float] = (),
+) -> bytes:
+    """A sensor_msgs/JointState as bytes, for ``Publisher.publish``."""
+    head = _head(frame_id, names)
+    counts = (len(position), len(velocity), len(effort))
+    layout = _layout(len(head), counts)
+    sec, nanosec = divmod(stamp_ns, NS_PER_S)
+    return layout.pack(
+        _LITTLE_ENDIAN, sec, nanosec, head, counts[0], *position, counts[1], *velocity, counts[2], *effort
+    )
+
+
+class JointStateDecoder:
+    """Reads JointState bytes; messages like the last one (same frame, names and sizes) take the short way."""
+
+    def __init__(self) -> None:
+        self._size = -1
+        self._head = b""
+        self._layout = _layout(0, (0, 0, 0))
+        self._counts = (0, 0, 0)
+        self._texts: tuple[str, tuple[str, ...]] = ("", ())
+
+    def decode(self, data: bytes) -> JointState:
+        """The content of ``data``.
+
+        Raises:
+            InvalidSignal: if the bytes are no plain little-endian JointState.
+        """
+        if len(data) == self._size and data.startswith(self._head, 12):
+            _, sec, nanosec, _, *values = self._layout.unpack(data)
+            a, b, c = self._counts
+            if (values[0], values[a + 1], values[a + b + 2]) == self._counts:
+                return self._content(
+                    sec * NS_PER_S + nanosec, values[1 : a + 1], values[a + 2 : a + b + 2], values[a + b + 3 :]
+                )
+        return self._learn(data)
+
+    def _content(self, stamp_ns: int, position: list[float], velocity: list[float], effort: list[float]) -> JointState:
+        return JointState(stamp_ns, *self._texts, np.array(position), np.array(velocity), np.array(effort))
+
+    def _learn(self, data: bytes) -> JointState:
+        reader = _Reader(data)
+        sec, nanosec = reader.take("iI")
+        frame_id, names = reader.text(), reader.texts()
+        head_end = reader.offset
+        arrays = [reader.doubles() for _ in range(3)]
+        counts = (len(arrays[0]), len(arrays[1]), len(arrays[2]))
+        layout = _layout(head_end - 12, counts)
+        if layout.size == len(data):
+            self._size, self._head, self._layout = layout.size, data[12:head_end], layout
+            self._counts, self._texts = counts, (frame_id, names)
+        return JointState(sec * NS_PER_S + nanosec, frame_id, names, *arrays)
+
+
+class _Reader:
+    """Reads plain CDR from the front; alignment counts from behind the four bytes of encapsulation."""
+
+    def __init__(self, data: bytes) -> None:
+        if data[:2] != _LITTLE_ENDIAN[:2]:
+            raise InvalidSignal("encoding", f"message is not little-endian plain CDR (representation {data[:2].hex()})")
+        self._data = data
+        self.offset = 4
+
+    def take(self, kinds: str) -> tuple[int, ...]:
+        """Four-byte values, ``kinds`` as in ``struct``."""
+        self.offset += -self.offset % 4
+        values = self._unpack(f"<{kinds}")
+        return values
+
+    def _unpack(self, form: str) -> tuple[int, ...]:
+        try:
+            values = struct.unpack_from(form, self._data, self.offset)
+        except struct.error:
+            raise InvalidSignal("size", "message is shorter than it says") from None
+        self.offset += struct.calcsize(form)
+        return values
+
+    def _count(self) -> int:
+        (count,) = self.take("I")
+        if count > _MAX_ITEMS:
+            raise InvalidSignal("size", f"message holds {count} items, more than {_MAX_ITEMS}")
+        return count
+
+    def text(self) -> str:
+        """A string."""
+        length = self._count()
+        data = self._data[self.offset : self.offset + length]
+        if len(data) < length:
+            raise InvalidSignal("size", "message is shorter than it says")
+        self.offset += length
+        self.offset += -self.offset % 4
+        return data.rstrip(b"\0").decode(errors="replace")
+
+    def texts(self) -> tuple[str, ...]:
+        """A sequence of strings."""
+        return tuple(self.text() for _ in range(self._count()))
+
+    def doubles(self) -> Array:
+        """A sequence of doubles."""
+        count = self._count()
+        if not count:
+            return np.empty(0)
+        self.offset += -(self.offset - 4) % 8
+        end = self.offset + 8 * count
+        if end > len(self._data):
+            raise InvalidSignal("size", "message is shorter than it says")
+        values = np.frombuffer(self._data, "<f8", count, self.offset)
+        self.offset = end
+        return values
+
+
+_POINT_FIELDS = ("position", "velocity", "acceleration", "effort")
+
+
+def decode_joint_trajectory(data: bytes) -> JointTrajectory:
+    """The content of trajectory_msgs/JointTrajectory bytes.
+
+    Raises:
+        InvalidSignal: if they are none, or the points do not all have the same single field.
+    """
+    reader = _Reader(data)
+    sec, nanosec = reader.take("iI")
+    frame_id, names = reader.text(), reader.texts()
+    (count,) = reader.take("I")
+    rows, times, found = [], [], set()
+    for _ in range(min(count, _MAX_ITEMS)):
+        arrays = {field: reader.doubles() for field in _POINT_FIELDS}
+        after = reader.take("iI")
+        given = [field for field, values in arrays.items() if len(values)]
+        if len(given) != 1 or len(arrays[given[0]]) != len(names):
+            raise InvalidSignal("size", f"each point must give one field for {len(names)} names, has {given}")
+        found.add(given[0])
+        rows.append(arrays[given[0]])
+        times.append(after[0] * NS_PER_S + after[1])
+    if len(found) > 1:
+        raise InvalidSignal("size", f"points give different fields: {sorted(found)}")
+    values = np.array(rows) if rows else np.empty((0, len(names)))
+    return JointTrajectory(
+        sec * NS_PER_S + nanosec, frame_id, names, found.pop() if found else "", values, np.array(times, dtype=np.int64)
+    )
