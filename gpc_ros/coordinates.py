@@ -39,7 +39,7 @@ class Coordinates:
             joint = model.joint(i)
             if not joint.name:
                 raise InvalidModel(f"joint {i} on body '{model.body(joint.bodyid[0]).name}' has no name")
-            suffixes = _SUFFIXES[joint.type[0]]
+            suffixes = _SUFFIXES[mujoco.mjtJoint(int(joint.type[0]))]
             names += [joint.name + suffix for suffix in suffixes]
             qpos, dof = int(joint.qposadr[0]), int(joint.dofadr[0])
             if len(suffixes) >= 3:
