@@ -105,6 +105,15 @@ class Executive:
         self.pending, self.refusal = planner, ""
         self._deadline_ns = now_ns + round(self.parameters.switch_timeout_s * NS_PER_S)
 
+    def cancel_request(self) -> None:
+        """Forget a change of planner that has not happened yet."""
+        self.pending = ""
+
+    @property
+    def stamp_ns(self) -> int:
+        """Stamp of the present estimate; 0 before the first."""
+        return self._estimate.stamp_ns if self._estimate else 0
+
     def accept_estimate(self, estimate: Estimate, now_ns: int) -> bool:
         """Take an estimate; False (and counted by reason) for a duplicate, an older stamp or epoch, a bad value."""
         last = self._estimate

@@ -107,7 +107,7 @@ class JointStateDecoder:
             InvalidSignal: if the bytes are no plain little-endian JointState.
         """
         if len(data) == self._size and data.startswith(self._head, 12):
-            _, sec, nanosec, _, *values = self._layout.unpack(data)
+            _, sec, nanosec, _, *values = self._layout.unpack_from(data)
             a, b, c = self._counts
             if (values[0], values[a + 1], values[a + b + 2]) == self._counts:
                 return self._content(
@@ -126,8 +126,8 @@ class JointStateDecoder:
         arrays = [reader.doubles() for _ in range(3)]
         counts = (len(arrays[0]), len(arrays[1]), len(arrays[2]))
         layout = _layout(head_end - 12, counts)
-        if layout.size == len(data):
-            self._size, self._head, self._layout = layout.size, data[12:head_end], layout
+        if layout.size <= len(data):  # some middlewares leave spare bytes at the end
+            self._size, self._head, self._layout = len(data), data[12:head_end], layout
             self._counts, self._texts = counts, (frame_id, names)
         return JointState(sec * NS_PER_S + nanosec, frame_id, names, *arrays)
 

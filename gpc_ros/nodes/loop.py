@@ -10,6 +10,7 @@ from __future__ import annotations
 import threading
 import time
 import traceback
+from collections import deque
 from collections.abc import Callable
 from contextlib import ExitStack
 from typing import Any
@@ -48,6 +49,7 @@ class Loop:
         self._clock = clock
         self._subscriptions: dict[int, tuple[Any, Callable[[bytes, Any], None]]] = {}
         self._timers: list[tuple[Deadline, Callable[[int], None]]] = []
+        self._posted: deque[Callable[[], None]] = deque()
         self._thread: threading.Thread | None = None
         self._stop = threading.Event()
         self.counts = Counts()
@@ -68,8 +70,12 @@ class Loop:
         self._timers.append((deadline, callback))
         return deadline
 
+    def post(self, callback: Callable[[], None]) -> None:
+        """Have ``callback()`` called in the loop's thread soon: how other threads change what the loop works on."""
+        self._posted.append(callback)
+
     def start(self, prepare: Callable[[], None] = lambda: None) -> None:
-        """Run in a thread of its own; ``prepare`` is called in it first."""
+        """Run in a thread of its own, which calls ``prepare`` first."""
 
         def body() -> None:
             prepare()
@@ -96,6 +102,8 @@ class Loop:
                 self._turn(wait_set)
 
     def _turn(self, wait_set: Any) -> None:
+        while self._posted:
+            self.guard(self._posted.popleft())
         wait_set.clear_entities()
         for subscription, _ in self._subscriptions.values():
             wait_set.add_subscription(subscription.handle)
@@ -108,13 +116,14 @@ class Loop:
             time.sleep(max(0, min(nearest, _LONGEST_WAIT_NS)) / 1e9)
         for deadline, callback in self._timers:
             if deadline.remaining_ns() <= 0:
-                self._guard(callback, deadline.advance())
+                self.guard(callback, deadline.advance())
 
     def _take(self, subscription: Any, callback: Callable[[bytes, Any], None]) -> None:
         while (taken := subscription.handle.take_message(subscription.msg_type, True)) is not None:
-            self._guard(callback, *taken)
+            self.guard(callback, *taken)
 
-    def _guard(self, callback: Callable[..., None], *args: Any) -> None:
+    def guard(self, callback: Callable[..., None], *args: Any) -> None:
+        """Call ``callback(*args)``; an exception is counted and reported, not raised."""
         try:
             callback(*args)
         except Exception as error:  # an exception here would end the loop, and with it the robot's control

@@ -6,33 +6,29 @@ import ctypes
 import gc
 import os
 import sys
+import threading
 from collections.abc import Callable
 
-from gpc_ros.config import Parameters, parameter
+from gpc_ros.node_parameters import RealtimeParameters
 
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
 _HOW = {
-    "priority": "sudo setcap, or add '@realtime - rtprio 99' to /etc/security/limits.conf and log in again",
+    "priority": "add '@realtime - rtprio 99' to /etc/security/limits.conf and log in again",
     "memory": "add '@realtime - memlock unlimited' to /etc/security/limits.conf and log in again",
 }
 
 
-class RealtimeParameters(Parameters):
-    """What a process asks of the operating system."""
-
-    priority: int = parameter(40, "SCHED_FIFO priority of all threads; 0: leave the scheduler alone", read_only=True, ge=0, le=90)
-    cores: list[int] = parameter([], "cores to run on; empty: any", read_only=True)
-    lock_memory: bool = parameter(True, "keep all memory resident (mlockall)", read_only=True)
-    freeze_gc: bool = parameter(True, "no garbage collection in the loop", read_only=True)
-
-
 def set_up(parameters: RealtimeParameters, report: Callable[[str], None]) -> None:
-    """Do what ``parameters`` ask for; one line to ``report`` for each step, also for one that is not permitted."""
+    """Do what ``parameters`` ask for; one line to ``report`` for each step, also for one that is not permitted.
+
+    To be called in the thread of the loop: it and the middleware's receive threads, which wake it, get the priority.
+    """
     sys.setswitchinterval(1e-4)  # a helper thread must not keep the loop from the interpreter for 5 ms
     if parameters.cores:
-        _step("cores", f"{parameters.cores}", lambda: os.sched_setaffinity(0, parameters.cores), report)
+        _step("cores", f"{parameters.cores}", lambda: os.sched_setaffinity(os.getpid(), parameters.cores), report)
     if parameters.priority:
-        _step("priority", f"SCHED_FIFO {parameters.priority}", lambda: _fifo(parameters.priority), report)
+        threads = [threading.get_native_id(), *_middleware_threads()]
+        _step("priority", f"SCHED_FIFO {parameters.priority}", lambda: _fifo(threads, parameters.priority), report)
     if parameters.lock_memory:
         _step("memory", "locked", _lock_memory, report)
     if parameters.freeze_gc:
@@ -42,11 +38,11 @@ def set_up(parameters: RealtimeParameters, report: Callable[[str], None]) -> Non
         report("real time: garbage collector off")
 
 
-def be_nice(report: Callable[[str], None]) -> None:
-    """Give way to the loop: for processes that compute a lot."""
-    sys.setswitchinterval(1e-4)
-    os.nice(5)
-    report("real time: nice 5, gives way to the loop")
+def set_up_planner(parameters: RealtimeParameters, report: Callable[[str], None]) -> None:
+    """Priority of the calling thread, which computes a lot: below the loop, which it must never hold up."""
+    if parameters.priority:
+        what = f"planner SCHED_FIFO {parameters.priority}"
+        _step("priority", what, lambda: _fifo([threading.get_native_id()], parameters.priority), report)
 
 
 def _step(name: str, what: str, act: Callable[[], None], report: Callable[[str], None]) -> None:
@@ -59,10 +55,18 @@ def _step(name: str, what: str, act: Callable[[], None], report: Callable[[str],
         report(f"real time: {name} {what}")
 
 
-def _fifo(priority: int) -> None:
-    """All threads of this process: the middleware's receive threads wake the loop."""
+def _middleware_threads() -> list[int]:
+    found = []
     for thread in os.listdir("/proc/self/task"):
-        os.sched_setscheduler(int(thread), os.SCHED_FIFO, os.sched_param(priority))
+        with open(f"/proc/self/task/{thread}/comm") as name:
+            if name.read().startswith("dds."):
+                found.append(int(thread))
+    return found
+
+
+def _fifo(threads: list[int], priority: int) -> None:
+    for thread in threads:
+        os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(priority))
 
 
 def _lock_memory() -> None:

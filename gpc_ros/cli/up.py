@@ -1,0 +1,156 @@
+"""``gpc up``: the whole stack as processes, or as one, with a line that lives and a summary at the end."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import signal
+import sys
+import tempfile
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+from rich.live import Live
+
+from gpc_ros import config, spec
+from gpc_ros.cli import arguments, view
+from gpc_ros.cli.supervisor import Child, Supervisor
+from gpc_ros.control.executive import check_planner
+from gpc_ros.errors import GpcError
+from gpc_ros.node_parameters import PARAMETERS
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = subparsers.add_parser("up", help="run the stack on ROS 2: simulator, estimator, planner, controller")
+    arguments.add_robot(parser)
+    parser.add_argument("--planner", help="planner that drives (default: the robot's)")
+    parser.add_argument("--rate", type=float, metavar="HZ", help="rate of the loop (default: the robot's)")
+    parser.add_argument("--duration", type=float, default=0.0, metavar="S", help="simulated time to run; 0: until Ctrl-C")
+    parser.add_argument("--lockstep", action="store_true", help="time advances only with the command for each tick")
+    parser.add_argument("--composed", action="store_true", help="all nodes in one process")
+    parser.add_argument("--network", action="store_true", help="open to other hosts (no authentication: trust them all)")
+    parser.add_argument("--json", metavar="FILE", help="write the summary there")
+    arguments.add_overrides(parser)
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Start the stack, watch it, end it, say how it went; the exit code."""
+    from gpc_ros.cli.doctor import require_ros
+    from gpc_ros.nodes import network
+
+    require_ros()
+    values = _checked(args)
+    environment = {**os.environ, **network.environment(opened=args.network)}
+    if args.network:
+        print("gpc up: open to the network; ROS 2 without SROS2 trusts every host that reaches it", file=sys.stderr)
+    with tempfile.TemporaryDirectory() as folder:
+        supervisor = Supervisor(_children(args, values, environment, Path(folder)))
+        stop = threading.Event()
+        for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
+            signal.signal(number, lambda *_: stop.set())
+        try:
+            supervisor.start()
+            ended = _watch(supervisor, stop, environment, args)
+        finally:
+            supervisor.stop()
+        reports = {name: _read(Path(folder) / f"{name}.json") for name in spec.NODES}
+    if ended is not None and ended.exit_code == 2:
+        return 2  # the node has said why
+    result = _result(args, values, reports, supervisor)
+    view.print_summary(result, Console())
+    if args.json:
+        Path(args.json).write_text(json.dumps(result, indent=1))
+    if ended is not None and ended.exit_code != 0:
+        raise GpcError(f"{ended.name} ended with exit code {ended.exit_code} after {ended.restarts} restarts")
+    return 0
+
+
+def _checked(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
+    """Parameters by node that stand over the robot's file; refused here, before anything has started."""
+    values = arguments.overrides(args)
+    if args.planner:
+        check_planner(args.planner, "planner")
+        values["controller"]["planner"] = args.planner
+    for name in spec.NODES:
+        values[name]["robot"] = args.robot
+        if args.rate:
+            values[name]["rate_hz"] = args.rate
+        if args.lockstep:
+            values[name]["lockstep"] = True
+    if args.duration:
+        values["simulator"]["duration_s"] = args.duration
+    for name, model in PARAMETERS.items():
+        config.load(args.robot, name, model, **values[name])
+    return values
+
+
+def _children(
+    args: argparse.Namespace, values: dict[str, dict[str, Any]], environment: dict[str, str], folder: Path
+) -> list[Child]:
+    def parameters(name: str) -> list[str]:
+        given = {**values[name], "report": str(folder / f"{name}.json")}
+        return [part for key, value in given.items() for part in ("-p", f"{name}:{key}:={json.dumps(value)}")]
+
+    ros = ["--ros-args", "--params-file", spec.parameters_file(args.robot)]
+    if args.composed:
+        every = [part for name in spec.NODES for part in parameters(name)]
+        return [Child("composed", [sys.executable, "-m", "gpc_ros.nodes.composed", *ros, *every], environment)]
+    return [
+        Child(name, [sys.executable, "-m", node.module, *ros, *parameters(name)], environment)
+        for name, node in spec.NODES.items()
+    ]
+
+
+def _watch(
+    supervisor: Supervisor, stop: threading.Event, environment: dict[str, str], args: argparse.Namespace
+) -> Child | None:
+    """Until Ctrl-C or until a process has ended for good, which is returned."""
+    os.environ.update(environment)
+    diagnostics = view.Diagnostics()
+    try:
+        with Live(view.waiting(), refresh_per_second=4, transient=True, redirect_stderr=False) as live:
+            while not stop.is_set():
+                if (ended := supervisor.watch()) is not None:
+                    return ended
+                live.update(diagnostics.table(args.robot))
+                diagnostics.spin(0.2)
+    finally:
+        diagnostics.close()
+    return None
+
+
+def _read(file: Path) -> dict[str, Any]:
+    return json.loads(file.read_text()) if file.exists() else {}
+
+
+def _result(
+    args: argparse.Namespace,
+    values: dict[str, dict[str, Any]],
+    reports: dict[str, dict[str, Any]],
+    supervisor: Supervisor,
+) -> dict[str, Any]:
+    simulator, controller = reports["simulator"], reports["controller"]
+    parameters = config.load(args.robot, "controller", PARAMETERS["controller"], **values["controller"])
+    rate = parameters.rate_hz
+    keys = ("ticks", "answered", "success", "goal_held_s", "mean_cost", "mean_abs_du", "latency_ms", "period_ms",
+            "deadline_misses", "overruns", "nonfinite_commands", "digest")
+    return {
+        "robot": args.robot,
+        "planner": parameters.model_dump()["planner"],
+        "rate_hz": rate,
+        "duration_s": simulator.get("ticks", 0) / rate,
+        **{key: simulator.get(key) for key in keys},
+        "fallbacks": controller.get("fallbacks"),
+        "update_ms": reports["estimator"].get("update_ms"),
+        "replan_ms": reports["spc"].get("replan_ms"),
+        "refused": {name: report.get("refused") for name, report in reports.items() if report.get("refused")},
+        "exceptions": {name: report["exceptions"] for name, report in reports.items() if report.get("exceptions")},
+        "nodes": supervisor.summary(),
+        "written": time.strftime("%Y-%m-%dT%H:%M:%S"),
+    }

@@ -1,0 +1,72 @@
+"""The parameters of every node: those of its class, and those that all nodes share."""
+
+from __future__ import annotations
+
+from gpc_ros.config import Parameters, parameter
+from gpc_ros.control.executive import ExecutiveParameters
+from gpc_ros.control.spc import SpcParameters
+from gpc_ros.estimation.parameters import EstimatorParameters
+from gpc_ros.signals import NS_PER_S
+from gpc_ros.simulation.parameters import SimulationParameters
+
+
+class RealtimeParameters(Parameters):
+    """What a process asks of the operating system."""
+
+    priority: int = parameter(
+        40, "SCHED_FIFO priority of all threads; 0: leave the scheduler alone", read_only=True, ge=0, le=90
+    )
+    cores: list[int] = parameter([], "cores to run on; empty: any", read_only=True)
+    lock_memory: bool = parameter(True, "keep all memory resident (mlockall)", read_only=True)
+    freeze_gc: bool = parameter(True, "no garbage collection in the loop", read_only=True)
+
+
+class SharedParameters(Parameters):
+    """What all nodes of a stack must agree on."""
+
+    robot: str = parameter("cart_pole", "robot and task", read_only=True)
+    rate_hz: float = parameter(500.0, "rate of the loop", unit="Hz", read_only=True, ge=1, le=2000)
+    lockstep: bool = parameter(False, "time advances only with the command for each tick", read_only=True)
+    report: str = parameter("", "file for the figures of the run, written at the end as JSON", read_only=True)
+    realtime: RealtimeParameters = RealtimeParameters()
+
+    @property
+    def period_ns(self) -> int:
+        """Loop period [ns]."""
+        return round(NS_PER_S / self.rate_hz)
+
+
+class SimulatorParameters(SharedParameters, SimulationParameters):
+    """Node ``simulator``."""
+
+    duration_s: float = parameter(0.0, "end after this much simulated time; 0: never", unit="s", read_only=True, ge=0)
+    real_time_factor: float = parameter(1.0, "simulated seconds per second", gt=0, le=10, read_only=True)
+    publish_clock: bool = parameter(False, "publish /clock for nodes with use_sim_time", read_only=True)
+
+
+class EstimatorNodeParameters(SharedParameters, EstimatorParameters):
+    """Node ``estimator``."""
+
+    actuation_delay_s: float = parameter(0.0, "a command takes effect this late", unit="s", ge=0, le=0.1)
+
+
+class SpcNodeParameters(SharedParameters, SpcParameters):
+    """Node ``spc``."""
+
+    realtime: RealtimeParameters = RealtimeParameters(priority=1)  # below the loop, above everything else
+
+
+class ControllerParameters(SharedParameters, ExecutiveParameters):
+    """Node ``controller``."""
+
+    command_array_topic: str = parameter(
+        "", "also publish commands as std_msgs/Float64MultiArray here, for ros2_control", read_only=True
+    )
+
+
+PARAMETERS: dict[str, type[SharedParameters]] = {
+    "simulator": SimulatorParameters,
+    "estimator": EstimatorNodeParameters,
+    "spc": SpcNodeParameters,
+    "controller": ControllerParameters,
+}

@@ -1,0 +1,125 @@
+"""Node ``estimator``: the EKF, driven by the arrival of measurements, coasting over short gaps."""
+
+from __future__ import annotations
+
+import time
+from typing import Any
+
+from std_msgs.msg import Float64MultiArray, MultiArrayDimension
+
+from gpc_ros.estimation.command_log import CommandLog
+from gpc_ros.estimation.ekf import Ekf
+from gpc_ros.nodes.shell import Shell, run
+from gpc_ros.signals import NS_PER_S, Estimate, Measurement
+from gpc_ros.statistics import Histogram
+
+_SILENT_PERIODS = 3  # without a measurement for this long, coast
+_COVARIANCE_NS = 100_000_000
+
+
+class Estimator(Shell):
+    """One estimate for each measurement; the same again when a measurement comes again."""
+
+    name = "estimator"
+
+    def __init__(self, loop: Any, context: Any) -> None:
+        super().__init__(loop, context)
+        p = self.value
+        self.ekf = Ekf(self.task.model, p, p.period_ns)
+        self.commands = CommandLog(round(p.actuation_delay_s * NS_PER_S))
+        self.time_used = Histogram()
+        self._filtered: Estimate | None = None  # of the last measurement
+        self._last: Estimate | None = None  # sent last, coasting or not
+        self._waiting: Measurement | None = None
+        self._arrived_ns = 0
+        self._coasted = 0
+        self._publisher = self.publisher("state_estimate")
+        self._covariance = self.publisher("state_estimate/covariance")
+        self.on_data("command", self._on_command)  # first: it is in force before the measurement that follows it
+        self.on_data("joint_states", self._on_measurement)
+        if not p.lockstep:
+            loop.every(p.period_ns, self._coast)
+        self.node.create_timer(_COVARIANCE_NS / NS_PER_S, self._publish_covariance)
+
+    def _on_command(self, data: bytes, info: Any) -> None:
+        self.commands.add(self.codec.decode_command(data))
+        if self._waiting is not None:
+            self._consider(self._waiting)
+
+    def _on_measurement(self, data: bytes, info: Any) -> None:
+        self._consider(self.codec.decode_measurement(data))
+
+    def _consider(self, measurement: Measurement) -> None:
+        last = self._last
+        again = last is not None and (measurement.stamp_ns, measurement.epoch) == (last.stamp_ns, last.epoch)
+        if last is not None and again and not self._coasted:
+            self._publisher.publish(self.codec.encode_estimate(last))
+            return
+        known = last is None or measurement.epoch != last.epoch or self.commands.has(last.stamp_ns)
+        if self.value.lockstep and not known:
+            self._waiting = measurement  # the command between the two is still on its way
+            return
+        self._waiting = None
+        self._update(measurement)
+
+    def _update(self, measurement: Measurement) -> None:
+        begin_ns = time.monotonic_ns()
+        since_ns = self._filtered.stamp_ns if self._filtered else measurement.stamp_ns
+        estimate = self.ekf.update(measurement, self.commands.since(since_ns))
+        self.time_used.add(time.monotonic_ns() - begin_ns)
+        self._arrived_ns, self._coasted = begin_ns, 0
+        self._filtered = estimate
+        self._send(estimate)
+        if self.ekf.last_refusal:
+            self.say("warn", f"measurement refused: {self.ekf.last_refusal}", key="refused")
+            self.ekf.last_refusal = ""
+
+    def _coast(self, lateness_ns: int) -> None:
+        """Bridge missing measurements by the model, one estimate per tick that is overdue."""
+        filtered = self._filtered
+        if filtered is None:
+            return
+        period_ns = self.value.period_ns
+        overdue = (time.monotonic_ns() - self._arrived_ns) // period_ns - _SILENT_PERIODS + 1
+        if overdue <= self._coasted:
+            return
+        self._coasted += 1
+        stamp_ns = filtered.stamp_ns + self._coasted * period_ns
+        if (estimate := self.ekf.predict(stamp_ns, self.commands.since(filtered.stamp_ns))) is not None:
+            self.counts["coasted"] += 1
+            self._send(estimate)
+
+    def _send(self, estimate: Estimate) -> None:
+        self._last = estimate
+        self._publisher.publish(self.codec.encode_estimate(estimate))
+
+    def _publish_covariance(self) -> None:
+        if self._last is None or self._last.covariance is None or not self._covariance.get_subscription_count():
+            return
+        size = len(self._last.covariance)
+        message = Float64MultiArray(data=self._last.covariance.ravel().tolist())
+        message.layout.dim = [
+            MultiArrayDimension(label="row", size=size, stride=size * size),
+            MultiArrayDimension(label="column", size=size, stride=size),
+        ]
+        self._covariance.publish(message)
+
+    def figures(self) -> dict[str, object]:
+        """Health, consistency, counters, time used."""
+        last = self._last
+        health = last.health.name.lower() if last else "waiting for joint_states"
+        used = {f"update_ms {key}": value for key, value in self.time_used.summary().items()}
+        return {"health": health, "nis": last.nis if last else 0.0, **used, "ekf": self.ekf.counters.text()}
+
+    def summary(self) -> dict[str, object]:
+        """Time used and counters."""
+        return {"update_ms": self.time_used.summary(), "ekf": dict(self.ekf.counters)}
+
+
+def main() -> int:
+    """Entry point."""
+    return run([Estimator])
+
+
+if __name__ == "__main__":
+    raise SystemExit(main())

@@ -1,0 +1,102 @@
+"""The network's door: closed by default. Fast DDS on 127.0.0.1 and shared memory alone, checked at start."""
+
+from __future__ import annotations
+
+import os
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from gpc_ros import paths
+from gpc_ros.errors import GpcError
+
+_CLOSED = "GPC_ROS_NETWORK"
+_DISCOVERY_S = 0.6
+_LOOPBACK = "0100007F"
+
+
+def environment(*, opened: bool) -> dict[str, str]:
+    """Environment variables for the nodes; with ``opened`` none, so that the user's own settings hold.
+
+    Raises:
+        GpcError: if peers on other hosts are asked for while the network is closed.
+    """
+    if opened:
+        return {_CLOSED: "open"}
+    if peers := os.environ.get("ROS_STATIC_PEERS"):
+        raise GpcError(f"ROS_STATIC_PEERS={peers} asks for other hosts, but the network is closed: add --network")
+    profile = str(paths.share() / "config" / "dds" / "loopback.xml")
+    return {
+        _CLOSED: "closed",
+        "FASTDDS_DEFAULT_PROFILES_FILE": profile,
+        "RMW_FASTRTPS_USE_QOS_FROM_XML": "0",
+        "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
+    }
+
+
+def check_security() -> None:
+    """Refuse ``ROS_SECURITY_ENABLE`` in words where the middleware would only fail to make a node."""
+    if os.environ.get("ROS_SECURITY_ENABLE", "").lower() == "true" and "ROS_DISTRO" not in os.environ:
+        raise GpcError(
+            "ROS_SECURITY_ENABLE=true, but the PyPI wheels of ROS 2 carry no DDS security: use a ROS 2 built with "
+            "SECURITY=ON, or unset it and keep the network closed"
+        )
+
+
+def check_closed() -> None:
+    """Refuse to run if the network is said to be closed and a UDP port of this process is open to it."""
+    if os.environ.get(_CLOSED) != "closed":
+        return
+    if ports := open_ports():
+        raise GpcError(f"the network is to be closed, but UDP ports {ports} are open to it: is Fast DDS the middleware?")
+
+
+def open_ports() -> list[int]:
+    """UDP ports of this process that are bound to more than 127.0.0.1 and lie where DDS puts its own (from 7400)."""
+    own = {os.path.basename(link).strip("[]").split(":")[-1].strip("[]") for link in _socket_links()}
+    found = set()
+    with open("/proc/net/udp") as table:
+        for line in list(table)[1:]:
+            fields = line.split()
+            address, port = fields[1].split(":")
+            if fields[9] in own and address != _LOOPBACK and 7400 <= int(port, 16) < 65535:
+                found.add(int(port, 16))
+    return sorted(port for port in found if not _multicast_listener(port))
+
+
+def _multicast_listener(port: int) -> bool:
+    """Discovery listens for multicast on 7400 + 250 * domain; on the loopback interface only, by the profile."""
+    return (port - 7400) % 250 in (0, 1)
+
+
+def _socket_links() -> list[str]:
+    links = []
+    for descriptor in os.listdir("/proc/self/fd"):
+        try:
+            link = os.readlink(f"/proc/self/fd/{descriptor}")
+        except OSError:
+            continue
+        if link.startswith("socket:"):
+            links.append(link)
+    return links
+
+
+def refuse_duplicates(nodes: Sequence[Any]) -> None:
+    """Refuse to start beside a node of the same name: two of a kind would fight over the robot.
+
+    Raises:
+        GpcError: names the node and the domain.
+    """
+    wanted = {(node.get_name(), node.get_namespace()) for node in nodes}
+    end = time.monotonic() + _DISCOVERY_S
+    while time.monotonic() < end:
+        seen = nodes[0].get_node_names_and_namespaces()
+        for name in wanted:
+            if seen.count(name) > 1:
+                full = f"{name[1].rstrip('/')}/{name[0]}"
+                domain = os.environ.get("ROS_DOMAIN_ID", "0")
+                raise GpcError(
+                    f"a node {full} is already running in domain {domain}: stop it, "
+                    "or set another ROS_DOMAIN_ID or namespace"
+                )
+        time.sleep(0.05)
