@@ -59,7 +59,7 @@ def basis(num_knots: int, positions: Array, interpolation: Interpolation) -> Arr
 
 
 def resample(knots: Array, positions: Array, interpolation: Interpolation) -> Array:
-    """Knots (..., M, nu) that stand at ``positions`` (M,) [periods of the old knots (..., K, nu)]; the last one is held.
+    """Knots (..., M, nu) at ``positions`` (M,) [periods of the old ``knots`` (..., K, nu)]; the last one is held.
 
     Steps are averaged, not sampled: the new value of a shifted hold is the old signal's mean over the new interval.
     (Sampling would never move a plan that is replaced several times within one period.)
@@ -109,6 +109,11 @@ class Spline:
         """Time between knots [ns]."""
         return round(self.period_s * 1e9)
 
+    @property
+    def overshoots(self) -> bool:
+        """Whether controls can leave the range of the knots."""
+        return self.kind is Interpolation.CUBIC
+
     @cached_property
     def _held(self) -> NDArray[np.intp]:
         return np.arange(self.steps) * self.num_knots // self.steps  # whole numbers: no rounding picks a wrong knot
@@ -125,7 +130,7 @@ class Spline:
 
     def shift(self, knots: Array, elapsed_s: float) -> Array:
         """Knots (N, K, nu) of the same plan as seen ``elapsed_s`` [s] later; what was its last value is held."""
-        return resample(knots, np.arange(self.num_knots) + elapsed_s / self.period_s, self.kind)
+        return resample(knots, elapsed_s / self.period_s + np.arange(float(self.num_knots)), self.kind)
 
 
 def _hermite(s: float) -> tuple[float, float, float, float]:

@@ -1,0 +1,69 @@
+"""Gauss-Newton on the knots from batched perturbation rollouts, within bounds.
+
+The cost is a sum of squares |r(z)|^2 over few variables (the knots), and rollouts come in batches: perturb
+each variable, take the Jacobian of the residuals by differences, solve (J^T J + lambda I) d = -J^T r for
+several lambda at once, and roll all of these steps out. The caller keeps the best, the old point included,
+so that a polish never makes a plan worse.
+
+Letters: E any leading batch shape, n variables (K nu knots, in units of half the ctrlrange), M residuals, L dampings.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from gpc_ros.signals import Array
+
+DAMPINGS = np.geomspace(1e-5, 1.0, 6)
+"""Levenberg factors tried at once, in units of the largest diagonal entry of J^T J."""
+_PERTURBATION = 0.01  # of half the ctrlrange: well above rounding, small against the curvature of smooth plants
+_BOUND_PASSES = 4
+
+
+def perturbations(point: Array) -> tuple[Array, Array]:
+    """Points (E, n, n) beside ``point`` (E, n) in [-1, 1], row i moved in variable i, and the moves (E, n).
+
+    Each variable moves inwards, so that every point can be rolled out as it is.
+    """
+    moves = np.where(point > 0, -_PERTURBATION, _PERTURBATION)
+    return point[..., np.newaxis, :] + moves[..., np.newaxis, :] * np.eye(point.shape[-1]), moves
+
+
+def jacobian(residuals: Array, perturbed: Array, moves: Array) -> Array:
+    """Jacobian (E, M, n) from ``residuals`` (E, M) at the point and ``perturbed`` (E, n, M) beside it."""
+    return np.swapaxes((perturbed - residuals[..., np.newaxis, :]) / moves[..., np.newaxis], -1, -2)
+
+
+def steps(point: Array, residuals: Array, jacobian: Array, *, dampings: Array = DAMPINGS) -> Array:
+    """Improved points (E, L, n) in [-1, 1], one per damping.
+
+    The linearized problem is solved with its bounds: variables that would leave them are fixed there, and the
+    others are solved for again, so that they make up for what saturation takes away.
+
+    Args:
+        point: (E, n) where the Jacobian was taken.
+        residuals: (E, M) there.
+        jacobian: (E, M, n).
+        dampings: (L,) in units of the largest diagonal entry of J^T J.
+    """
+    size = point.shape[-1]
+    transposed = np.swapaxes(jacobian, -1, -2)
+    hessian = transposed @ jacobian
+    gradient = (transposed @ residuals[..., np.newaxis])[..., 0]
+    scale = np.maximum(np.diagonal(hessian, axis1=-2, axis2=-1).max(axis=-1), 1e-12)
+    damping = (scale[..., np.newaxis] * dampings)[..., np.newaxis, np.newaxis] * np.eye(size)
+    damped = hessian[..., np.newaxis, :, :] + damping
+    low, high = -1.0 - point[..., np.newaxis, :], 1.0 - point[..., np.newaxis, :]
+    free = np.ones((*damped.shape[:-1],), dtype=bool)
+    move = np.zeros(free.shape)
+    for _ in range(_BOUND_PASSES):
+        matrix = np.where(free[..., :, np.newaxis] & free[..., np.newaxis, :], damped, np.eye(size))
+        fixed = np.where(free, 0.0, move)
+        right = -gradient[..., np.newaxis, :] - (damped @ fixed[..., np.newaxis])[..., 0]
+        wanted = np.linalg.solve(matrix, np.where(free, right, fixed)[..., np.newaxis])[..., 0]
+        move = np.clip(wanted, low, high)
+        inside = free & (move == wanted)
+        if (inside == free).all():
+            break
+        free = inside
+    return point[..., np.newaxis, :] + move
