@@ -15,6 +15,7 @@ from typing import ClassVar
 
 import mujoco
 import numpy as np
+from numpy.typing import NDArray
 
 from gpc_ros import paths
 from gpc_ros.errors import InvalidModel
@@ -113,7 +114,7 @@ class Task(ABC):
         """A random start of the training distribution."""
 
     @abstractmethod
-    def at_goal(self, states: States, goal: Array) -> Array:
+    def at_goal(self, states: States, goal: Array) -> NDArray[np.bool_]:
         """Whether each state meets the success criterion, bool (N)."""
 
     def success(self, states: States, times_s: Array, goal: Array) -> bool:
