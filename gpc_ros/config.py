@@ -111,7 +111,7 @@ def read(file: Path) -> dict[str, dict[str, Any]]:
     return nodes
 
 
-def load(robot: str, node: str, model: type[P], **overrides: Any) -> P:
+def load(robot: str, node: str, model: type[P], /, **overrides: Any) -> P:
     """Parameters of ``node`` for ``robot``: defaults, then the robot's file, then ``overrides`` (nested by dots)."""
     values = read(file_of(robot)).get(node, {})
     for name, value in overrides.items():

@@ -29,7 +29,6 @@ class Hold(Planner):
         self._period_ns = period_ns
         self._kinds = actuators.kinds(self._model)
         self._anchor: Array | None = None
-        self._inertia = np.zeros((self._model.nv, self._model.nv))
 
     def release(self) -> None:
         """Forget the place, so that the next plan holds the place of its own estimate."""
@@ -50,32 +49,28 @@ class Hold(Planner):
         data.qpos[:], data.qvel[:] = estimate.qpos, estimate.qvel
         mujoco.mj_fwdPosition(model, data)
         mujoco.mj_fwdVelocity(model, data)
-        mujoco.mj_fullM(model, self._inertia, data.qM)
+        moments = np.zeros((model.nu, model.nv))
+        mujoco.mju_sparse2dense(moments, data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind)
         if self._anchor is None:
             self._anchor = data.actuator_length.copy()
-        ctrl = np.array([self._ctrl(index, kind) for index, kind in enumerate(self._kinds)])
+        ctrl = np.array([self._ctrl(index, moment) for index, moment in enumerate(moments)])
         knots = np.clip(ctrl, *model.actuator_ctrlrange.T)[None]
         return Plan(
             estimate.stamp_ns, estimate.stamp_ns, self._period_ns, knots, planner="hold", epoch=estimate.epoch
         )
 
-    def _ctrl(self, index: int, kind: str) -> float:
+    def _ctrl(self, index: int, moment: Array) -> float:
+        """Command of one actuator whose moment arms over the degrees of freedom are ``moment`` (nv,)."""
         assert self._anchor is not None
+        model, data, kind = self._model, self._data, self._kinds[index]
         if kind == actuators.POSITION:
             return float(self._anchor[index])
-        if kind == actuators.VELOCITY:
+        gain, arm2 = model.actuator_gainprm[index][0], float(moment @ moment)
+        if kind == actuators.VELOCITY or not gain or not arm2:
             return 0.0
-        model, data = self._model, self._data
-        gain = model.actuator_gainprm[index][0]
-        moment = np.zeros((model.nu, model.nv))
-        mujoco.mju_sparse2dense(moment, data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind)
-        row = moment[index]
-        gear2 = float(row @ row)
-        if not gear2 or not gain:
-            return 0.0
-        inertia = float(row @ self._inertia @ row) / gear2**2  # seen along the transmission's length
-        bias = float(row @ data.qfrc_bias) / gear2
+        inertia = np.empty(model.nv)
+        mujoco.mj_mulM(model, data, inertia, moment)
         error = self._anchor[index] - data.actuator_length[index]
-        speed = data.actuator_velocity[index]
-        force = inertia * (_NATURAL_FREQUENCY**2 * error - 2 * _NATURAL_FREQUENCY * speed) + bias
-        return force / gain
+        acceleration = _NATURAL_FREQUENCY**2 * error - 2 * _NATURAL_FREQUENCY * data.actuator_velocity[index]
+        force = float(moment @ inertia) / arm2 * acceleration + float(moment @ data.qfrc_bias)
+        return force / arm2 / gain

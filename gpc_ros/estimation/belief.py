@@ -8,6 +8,7 @@ from __future__ import annotations
 import copy
 import math
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import mujoco
 import numpy as np
@@ -18,7 +19,7 @@ from gpc_ros.estimation.parameters import EstimatorParameters, spread
 from gpc_ros.estimation.sensors import Sensor
 from gpc_ros.signals import NS_PER_S, Array
 
-_EPSILON = 1e-6  # of mjd_transitionFD
+_EPSILON = 1e-5  # of mjd_transitionFD: its error is 1e-7 by curvature over one period, 1e-11 by rounding
 _STRETCH = 0.1  # share of a period by which a step may be longer, so that jitter of stamps costs no second step
 
 
@@ -87,6 +88,8 @@ class Process:
             mujoco.mjd_transitionFD(self.model, data, _EPSILON, False, self._transition, self._input, None, None)
             self._spread(belief.covariance)
             mujoco.mj_step(self.model, data)
+        belief.covariance += belief.covariance.T
+        belief.covariance *= 0.5
         belief.qpos[:], belief.qvel[:], belief.warmstart[:] = data.qpos, data.qvel, data.qacc_warmstart
 
     def _spread(self, covariance: Array) -> None:
@@ -107,8 +110,17 @@ class Process:
         self._noise[nv + i, nv + i] = step_s**2 * self._variance
 
 
+class Innovation(NamedTuple):
+    """``nis`` nu' S^-1 nu, ``cross`` H P (n, 2nv), ``weighted`` S^-1 nu (n,), ``gain`` K' (n, 2nv) of a reading."""
+
+    nis: float
+    cross: Array
+    weighted: Array
+    gain: Array
+
+
 class Correction:
-    """Kalman correction by one reading, in Joseph form, with workspace for nv degrees of freedom.
+    """Kalman correction by one reading, in Joseph form.
 
     S = H P H' + R, K = P H' S^-1 (Cholesky), x <- x (+) K nu, P <- (I - K H) P (I - K H)' + K R K'.
     The error is re-based at the new mean to first order: the rotation of K nu is small.
@@ -119,29 +131,27 @@ class Correction:
         self._nv = model.nv
         self._identity = np.eye(2 * model.nv)
 
-    def gate(self, belief: Belief, sensor: Sensor, values: Array) -> tuple[float, Array, Array, Array] | None:
-        """NIS nu' S^-1 nu, then H P (n, 2nv), S^-1 nu (n,) and K' (n, 2nv); None if S is not positive definite."""
+    def innovation(self, belief: Belief, sensor: Sensor, values: Array) -> Innovation | None:
+        """What a reading ``values`` says; None if S is not positive definite or the result is not finite."""
         nu = sensor.innovation(values, belief.qpos, belief.qvel)
         jacobian = sensor.jacobian(belief.qpos, belief.qvel)
-        n = len(nu)
-        right = np.empty((n, 1 + 2 * self._nv), order="F")
-        right[:, 0] = nu
-        cross = right[:, 1:]
-        np.matmul(jacobian, belief.covariance, out=cross)
-        _, solved, failed = lapack.dposv(cross @ jacobian.T + sensor.noise, right)
-        if failed:
-            return None
-        return float(nu @ solved[:, 0]), cross, solved[:, 0], solved[:, 1:]
+        cross = jacobian.dot(belief.covariance)
+        right = np.empty((len(nu), 1 + 2 * self._nv), order="F")
+        right[:, 0], right[:, 1:] = nu, cross
+        # LAPACK itself: scipy's and numpy's wrappers take longer than the algebra
+        _, solved, failed = lapack.dposv(cross.dot(jacobian.T) + sensor.noise, right, overwrite_a=1, overwrite_b=1)
+        nis = float(nu.dot(solved[:, 0]))
+        return None if failed or not math.isfinite(nis) else Innovation(nis, cross, solved[:, 0], solved[:, 1:])
 
-    def apply(self, belief: Belief, sensor: Sensor, cross: Array, weighted: Array, gain: Array) -> None:
-        """Correct ``belief`` by what ``gate`` found: ``cross`` H P, ``weighted`` S^-1 nu, ``gain`` K'."""
-        nv = self._nv
-        step = weighted @ cross
+    def apply(self, belief: Belief, sensor: Sensor, innovation: Innovation) -> None:
+        """Correct ``belief`` by what ``innovation`` found."""
+        nv, gain = self._nv, innovation.gain
+        jacobian = sensor.jacobian(belief.qpos, belief.qvel)  # as for the innovation: before the mean moves
+        step = innovation.weighted.dot(innovation.cross)
         mujoco.mj_integratePos(self._model, belief.qpos, step[:nv], 1.0)
         belief.qvel += step[nv:]
-        rest = self._identity - gain.T @ sensor.jacobian(belief.qpos, belief.qvel)
-        joseph = rest @ belief.covariance @ rest.T
-        joseph += gain.T @ sensor.noise @ gain
+        rest = self._identity - gain.T.dot(jacobian)
+        joseph = rest.dot(belief.covariance).dot(rest.T)
+        joseph += gain.T.dot(sensor.noise).dot(gain)
         np.add(joseph, joseph.T, out=belief.covariance)
         belief.covariance *= 0.5
-

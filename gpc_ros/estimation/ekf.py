@@ -151,13 +151,13 @@ class Ekf(Estimator):
         self._timeline.accept(stamp_ns, self._timeline.epoch)
         nis, degrees, rejected = 0.0, 0, False
         for sensor, values in readings:
-            found = self._correction.gate(self._belief, sensor, values)
+            found = self._correction.innovation(self._belief, sensor, values)
             if found is None:
                 return "numerical"
-            nis += found[0]
+            nis += found.nis
             degrees += sensor.degrees
-            if found[0] <= self._gates[sensor.name]:
-                self._correction.apply(self._belief, sensor, *found[1:])
+            if found.nis <= self._gates[sensor.name]:
+                self._correction.apply(self._belief, sensor, found)
                 self._rejected_since.pop(sensor.name, None)
                 self._accepted_ns = stamp_ns
                 continue

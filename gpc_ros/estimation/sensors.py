@@ -22,7 +22,7 @@ from gpc_ros.signals import Array
 Indices = NDArray[np.int_]
 
 _SCALAR = (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
-_TURN = 2 * np.pi
+_NO_TURN = 1e300  # of a coordinate that does not come round
 
 
 class Sensor(ABC):
@@ -75,7 +75,8 @@ class JointPosition(Sensor):
         self._adr = model.jnt_qposadr[joints]
         self._names = [model.joint(int(i)).name for i in joints]
         limited = model.jnt_limited[joints].astype(bool)
-        self._turning = np.flatnonzero(~limited & (model.jnt_type[joints] == mujoco.mjtJoint.mjJNT_HINGE))
+        turning = ~limited & (model.jnt_type[joints] == mujoco.mjtJoint.mjJNT_HINGE)
+        self._turn = np.where(turning, 2 * np.pi, _NO_TURN)
         low, high = model.jnt_range[joints].T
         margin = parameters.range_margin * (high - low)
         self._low = np.where(limited, low - margin, -parameters.position_limit)
@@ -84,10 +85,7 @@ class JointPosition(Sensor):
     def innovation(self, values: Array, qpos: Array, qvel: Array) -> Array:
         """As ``Sensor.innovation``."""
         nu = values - qpos[self._adr]
-        if self._turning.size:
-            angle = nu[self._turning]
-            nu[self._turning] = angle - _TURN * np.ceil(angle / _TURN - 0.5)  # to (-pi, pi]
-        return nu
+        return nu - self._turn * np.ceil(nu / self._turn - 0.5)  # to (-turn / 2, turn / 2]
 
     def apply(self, values: Array, qpos: Array, qvel: Array) -> None:
         """As ``Sensor.apply``."""

@@ -9,8 +9,9 @@ import numpy as np
 from mujoco.rollout import Rollout
 
 from gpc_ros.control.spc import Spc, SpcParameters
-from gpc_ros.sampling.spline import Interpolation
-from gpc_ros.signals import Estimate, Plan
+from gpc_ros.errors import GpcError
+from gpc_ros.sampling.spline import Interpolation, Spline
+from gpc_ros.signals import Array, Estimate, Plan
 from gpc_ros.tasks.base import Task
 
 
@@ -44,19 +45,27 @@ def replan_ratio(
     planner, start = Spc(task, parameters), task.start(task.named_start)
     planner.set_goal(start.goal)
     bare = _Bare(task, candidates, steps, threads)
+    spline = Spline(parameters.interpolation, knots, parameters.horizon_s, timestep_s)
+    rng = np.random.default_rng(0)
+    low, high = task.model.actuator_ctrlrange.T
     previous: Plan | None = None
     replans, rollouts = np.empty(repeats), np.empty(repeats)
     for repeat in range(-3, repeats):  # the first ones warm up
         estimate = Estimate(stamp_ns=max(repeat, 0) * 20_000_000, qpos=start.qpos, qvel=start.qvel)
         before = time.perf_counter()
         previous = planner.plan(estimate, previous)
-        between = time.perf_counter()
-        bare.run(start.qpos, start.qvel)
-        after = time.perf_counter()
+        replan_s = time.perf_counter() - before
+        if previous is None:
+            raise GpcError(f"no finite plan from {task.named_start} of {task.name}")
+        noise = rng.standard_normal((candidates, *previous.knots.shape)) * parameters.noise * (high - low) / 2
+        controls = spline.controls(np.clip(previous.knots + noise, low, high))  # as the planner's own candidates
+        before = time.perf_counter()
+        bare.run(start.qpos, start.qvel, controls)
+        rollout_s = time.perf_counter() - before
         if repeat >= 0:
-            replans[repeat], rollouts[repeat] = between - before, after - between
-    replan_s, rollout_s = float(np.median(replans)), float(np.median(rollouts))
-    return {"replan_p50_s": replan_s, "rollout_p50_s": rollout_s, "ratio": replan_s / rollout_s}
+            replans[repeat], rollouts[repeat] = replan_s, rollout_s
+    replan_p50_s, rollout_p50_s = float(np.median(replans)), float(np.median(rollouts))
+    return {"replan_p50_s": replan_p50_s, "rollout_p50_s": rollout_p50_s, "ratio": replan_p50_s / rollout_p50_s}
 
 
 class _Bare:
@@ -72,17 +81,15 @@ class _Bare:
         self._steps = steps
         self._states = np.empty((candidates, steps, size))
         self._sensors = np.empty((candidates, steps, model.nsensordata))
-        low, high = model.actuator_ctrlrange.T
-        self._ctrl = np.random.default_rng(0).uniform(low, high, (candidates, steps, model.nu))
 
-    def run(self, qpos: np.ndarray, qvel: np.ndarray) -> None:
+    def run(self, qpos: Array, qvel: Array, controls: Array) -> None:
         self._start[:, 1 : 1 + len(qpos)] = qpos
         self._start[:, 1 + len(qpos) : 1 + len(qpos) + len(qvel)] = qvel
         self._pool.rollout(
             self._models,
             self._data,
             self._start,
-            self._ctrl,
+            controls,
             skip_checks=True,
             nstep=self._steps,
             state=self._states,

@@ -1,0 +1,177 @@
+"""``gpc bench``: what this machine reaches, stage by stage, as a ratio to what the stage cannot go below."""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import mujoco
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from gpc_ros import config, registry
+from gpc_ros.cli import arguments
+from gpc_ros.errors import GpcError
+from gpc_ros.estimation.ekf import Ekf
+from gpc_ros.node_parameters import PARAMETERS
+from gpc_ros.sampling.benchmark import replan_ratio
+from gpc_ros.signals import Command, Measurement
+from gpc_ros.tasks.base import Task
+
+_RING_S = 8.0
+Record = dict[str, float | str]
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = subparsers.add_parser("bench", help="what this machine reaches, stage by stage")
+    parser.add_argument("--robot", default="cart_pole", help="robot of the replan, the filter and the stack")
+    parser.add_argument("--stage", action="append", choices=tuple(_STAGES), help="only this one; any number of times")
+    parser.add_argument("--json", metavar="FILE", help="write the records there")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Measure and print; the exit code."""
+    config.file_of(args.robot)
+    records = []
+    for name in args.stage or _STAGES:
+        try:
+            records.append({"stage": name, **_STAGES[name](args.robot)})
+        except GpcError as error:
+            print(f"gpc bench: {name} left out: {error}", file=sys.stderr)
+    table = Table("stage", "p50 [ms]", "p99 [ms]", "limit p50 [ms]", "ratio", "limit")
+    for record in records:
+        numbers = (f"{record[key]:.3f}" for key in ("p50", "p99", "limit_p50", "ratio"))
+        table.add_row(str(record["stage"]), *numbers, str(record["limit"]))
+    Console().print(table)
+    if args.json:
+        Path(args.json).write_text(json.dumps(records, indent=1))
+    return 0
+
+
+def replan(robot: str) -> Record:
+    """A whole replan of 64 candidates over 50 steps against the bare rollouts of as many."""
+    found = replan_ratio(registry.load("tasks", robot, Task)(), candidates=64, steps=50)
+    p50, limit = 1e3 * found["replan_p50_s"], 1e3 * found["rollout_p50_s"]
+    return {"p50": p50, "p99": 1e3 * found.get("replan_p99_s", np.nan), "limit_p50": limit, "ratio": p50 / limit,
+            "limit": "bare mujoco.rollout, 64 x 50 steps"}
+
+
+def estimate(robot: str) -> Record:
+    """One update of the filter against MuJoCo's own part of it: one step and its derivatives."""
+    task: Task = registry.load("tasks", robot, Task)()
+    parameters = config.load(robot, "estimator", PARAMETERS["estimator"])
+    period_ns, model, start = parameters.period_ns, task.load_model(), task.start(task.named_start)
+    model.opt.timestep = period_ns * 1e-9
+    ekf, data = Ekf(task.model, parameters, period_ns), mujoco.MjData(model)
+    data.qpos[:] = start.qpos
+    a, b = np.empty((2 * model.nv, 2 * model.nv)), np.empty((2 * model.nv, model.nu))
+    rng, ctrl, tick = np.random.default_rng(0), np.zeros(model.nu), 0
+
+    def update() -> None:
+        nonlocal tick
+        tick += 1
+        reading = start.qpos + 1e-3 * rng.standard_normal(model.nq)
+        ekf.update(Measurement(tick * period_ns, {"position": reading}), Command((tick - 1) * period_ns, ctrl))
+
+    def bare() -> None:
+        mujoco.mj_step(model, data)
+        mujoco.mjd_transitionFD(model, data, 1e-6, False, a, b, None, None)
+
+    return _compare(update, bare, "bare mj_step and mjd_transitionFD")
+
+
+def message(robot: str) -> Record:
+    """Encode and decode an estimate against nothing but reading and writing as many bytes."""
+    _require_ros()
+    import struct
+
+    from gpc_ros.nodes.codec import Codec
+    from gpc_ros.signals import Estimate
+
+    task: Task = registry.load("tasks", robot, Task)()
+    codec, start = Codec(task.model), task.start(task.named_start)
+    signal = Estimate(1_000_000_000, start.qpos, start.qvel)
+    layout = struct.Struct(f"<{2 * len(codec.coordinates.names)}d")
+    values = [0.0] * (2 * len(codec.coordinates.names))
+    return _compare(
+        lambda: codec.decode_estimate(codec.encode_estimate(signal)),
+        lambda: layout.unpack(layout.pack(*values)),
+        "struct of the same numbers",
+    )
+
+
+def stack(robot: str) -> Record:
+    """Measurement to command through four processes against an empty ring of as many hand-overs."""
+    _require_ros()
+    ring = _ring()
+    with tempfile.TemporaryDirectory() as folder:
+        file = Path(folder) / "up.json"
+        command = [sys.executable, "-m", "gpc_ros.cli.main", "up", robot, "--duration", str(_RING_S), "--json", str(file)]
+        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=_environment())
+        if done.returncode:
+            raise GpcError(f"gpc up failed: {done.stderr.strip()}")
+        latency = json.loads(file.read_text())["latency_ms"]
+    return {"p50": latency["p50"], "p99": latency["p99"], "limit_p50": ring["p50"], "limit_p99": ring["p99"],
+            "ratio": latency["p50"] / ring["p50"], "limit": "empty ring through two other processes"}
+
+
+_STAGES: dict[str, Callable[[str], Record]] = {
+    "replan": replan,
+    "estimate": estimate,
+    "message": message,
+    "stack": stack,
+}
+
+
+def _compare(function: Callable[[], object], bare: Callable[[], object], limit: str, repeats: int = 3000) -> Record:
+    """Both in turn, so that other load falls on both alike."""
+    times = np.empty((repeats, 2))
+    for row in times:
+        for column, act in enumerate((function, bare)):
+            begin = time.perf_counter()
+            act()
+            row[column] = 1e3 * (time.perf_counter() - begin)
+    p50, limit_p50 = np.median(times[repeats // 10 :], axis=0)
+    return {"p50": float(p50), "p99": float(np.quantile(times[repeats // 10 :, 0], 0.99)), "limit_p50": float(limit_p50),
+            "ratio": float(p50 / limit_p50), "limit": limit}
+
+
+def _ring() -> dict[str, float]:
+    module, environment = [sys.executable, "-m", "gpc_ros.nodes.ring"], _environment()
+    echoes = [
+        subprocess.Popen([*module, "echo", f"ring/{i}", f"ring/{i + 1}"], env=environment, start_new_session=True)
+        for i in range(2)
+    ]
+    try:
+        time.sleep(1.5)
+        done = subprocess.run([*module, "ask", str(_RING_S)], capture_output=True, text=True, timeout=60, env=environment)
+        if done.returncode:
+            raise GpcError(f"the empty ring failed: {done.stderr.strip()}")
+        return json.loads(done.stdout)
+    finally:
+        for process in echoes:
+            process.kill()
+            process.wait()
+
+
+def _environment() -> dict[str, str]:
+    from gpc_ros.nodes import network
+
+    return {**os.environ, **network.environment(opened=False), "ROS_DOMAIN_ID": str(os.getpid() % 100 + 1)}
+
+
+def _require_ros() -> None:
+    from gpc_ros.cli.doctor import require_ros
+
+    require_ros()
