@@ -19,7 +19,7 @@ from gpc_ros.estimation.parameters import EstimatorParameters, spread
 from gpc_ros.estimation.sensors import Sensor
 from gpc_ros.signals import NS_PER_S, Array
 
-_EPSILON = 1e-5  # of mjd_transitionFD: its error is 1e-7 by curvature over one period, 1e-11 by rounding
+_EPSILON = 1e-6  # of mjd_transitionFD
 _STRETCH = 0.1  # share of a period by which a step may be longer, so that jitter of stamps costs no second step
 
 
