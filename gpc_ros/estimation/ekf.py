@@ -27,7 +27,7 @@ class Ekf(Estimator):
       out without a break for ``reset_after_s`` is believed: the filter starts anew from the measurement (``reset``).
     - It also starts anew on a new epoch (``restart: epoch``), after a gap of more than ``coast_time_s``
       (``restart: gap``), a clock set back (``restart: clock``), and a numerical failure (``numerical``).
-    - A command of the wrong size or epoch, or not finite, is refused (``command``): the last good one stays in force.
+    - A command of the wrong size, or not finite, is refused (``command``): the last good one stays in force.
 
     ``counters`` counts these words and the reasons of refused measurements: ``stamp future epoch duplicate late``
     (see ``Timeline``) and ``names type size nonfinite range`` (see ``sensors.read``).
@@ -198,7 +198,8 @@ class Ekf(Estimator):
     def _take(self, command: Command | None) -> None:
         ctrl = self._checked(command)
         if ctrl is None:
-            self.refuse(InvalidSignal("command", f"command of the wrong size or epoch, or not finite: {command}"))
+            message = f"command is not {self._model.nu} finite values; the last good one stays in force"
+            self.refuse(InvalidSignal("command", message))
         else:
             self._ctrl = ctrl
 
