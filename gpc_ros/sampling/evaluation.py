@@ -58,7 +58,7 @@ class Evaluator:
         trajectories = self._roll(knots)
         shares = self.objective.shares(trajectories, self._goal)
         values = aggregate(total(shares, trajectories), self._risk, beta=self._beta)
-        return Costs(values, shares.mean(axis=1))
+        return Costs(values, shares.mean(axis=1) if shares.shape[1] > 1 else shares[:, 0])
 
     def polished(self, knots: Array) -> tuple[Array, Costs]:
         """One Gauss-Newton step from ``knots`` (K, nu): the points tried (L, K, nu) and what they cost.

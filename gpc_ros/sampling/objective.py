@@ -74,7 +74,9 @@ class Objective:
 
     def _evaluate(self, trajectories: Trajectories, goal: Array) -> tuple[Residuals, Residuals]:
         states, steps = trajectories.states, trajectories.controls.shape[1]
-        ctrl = np.broadcast_to(trajectories.controls, (*states.qpos.shape[:1], *trajectories.controls.shape))
+        ctrl = trajectories.controls[np.newaxis]
+        if len(states.qpos) > 1:
+            ctrl = np.broadcast_to(ctrl, (len(states.qpos), *ctrl.shape[1:]))
         with np.errstate(over="ignore", invalid="ignore"):  # of diverged candidates
             running = self._task.running_residuals(_at(states, slice(0, steps)), ctrl, goal)
             terminal = self._task.terminal_residuals(_at(states, steps), goal)

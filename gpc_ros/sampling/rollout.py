@@ -5,8 +5,7 @@ Letters: D domains (models), N candidates, T planning steps.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -80,7 +79,9 @@ class Rollouts:
         buffers.controls[:, :, :steps] = controls
         if self._sensors:
             buffers.controls[:, :, steps] = controls[:, -1]
-        with _quiet():
+        warn = mujoco.get_mju_user_warning()
+        mujoco.set_mju_user_warning(_ignore)  # or every diverging candidate is logged to a file
+        try:
             self._pool.rollout(
                 buffers.models,
                 self._data,
@@ -92,19 +93,21 @@ class Rollouts:
                 state=buffers.states,
                 sensordata=buffers.sensors,
             )
+        finally:
+            mujoco.set_mju_user_warning(warn)
         rolled = buffers.states.reshape(domains, count, -1, self._size)[:, :, :steps]
-        buffers.whole[..., 1:] = np.moveaxis(rolled, -1, 0)
-        buffers.whole[..., 0] = np.moveaxis(start, -1, 0)
+        buffers.whole[..., 1:] = rolled.transpose(3, 0, 1, 2)  # time last and contiguous: costs are sums over it
+        buffers.whole[..., 0] = start.transpose(2, 0, 1)
         return self._trajectories(buffers, controls)
 
     def _trajectories(self, buffers: _Buffers, controls: Array) -> Trajectories:
-        model, whole = self.models[0], np.moveaxis(buffers.whole, 0, -1)
+        model, whole = self.models[0], buffers.whole.transpose(1, 2, 3, 0)
         nq, nv = model.nq, model.nv
         sensors = buffers.sensors.reshape(*whole.shape[:3], -1) if self._sensors else None
         states = States(whole[..., 1 : 1 + nq], whole[..., 1 + nq : 1 + nq + nv], sensors)
         end_s = _START_S + self.steps * model.opt.timestep
         finite = np.abs(whole[:, :, -1, 0] - end_s) < 0.5 * model.opt.timestep
-        return Trajectories(states, controls, finite & np.isfinite(whole[:, :, -1]).all(axis=-1))
+        return Trajectories(states, controls, finite)
 
 
 class _Buffers:
@@ -119,17 +122,6 @@ class _Buffers:
         self.states = np.empty((domains * count, rolled, size))
         self.sensors = np.empty((domains * count, rolled, model.nsensordata))
         self.whole = np.empty((size, domains, count, steps + 1))
-
-
-@contextmanager
-def _quiet() -> Iterator[None]:
-    """Keep MuJoCo from logging every diverging candidate to a file in the working directory."""
-    before = mujoco.get_mju_user_warning()
-    mujoco.set_mju_user_warning(_ignore)
-    try:
-        yield
-    finally:
-        mujoco.set_mju_user_warning(before)
 
 
 def _ignore(message: str) -> None:

@@ -87,12 +87,11 @@ class Search:
             if iteration == 0 and len(seeds):
                 candidates = np.concatenate([candidates, seeds])
             costs = evaluator.costs(candidates)
-            finite = np.isfinite(costs.values)
-            if not finite.any():
+            if not np.isfinite(costs.values).any():
                 break
             if iteration == 0:
                 self._nominal_cost = float(costs.values[0])
-            proposal = self._update(proposal, candidates[finite], costs.values[finite])
+            proposal = self._update(proposal, candidates, costs.values)
             best = self._better(best, candidates, costs, iteration)
         if best is None:
             return None
@@ -110,10 +109,13 @@ class Search:
         }
 
     def _update(self, proposal: Proposal, candidates: Array, costs: Array) -> Proposal:
-        rule = self._rule
-        self._effective_samples = effective_sample_size(rule.weights(proposal, candidates, costs))
-        self._spread = float(costs.std())
-        return rule.update(proposal, candidates, costs)
+        finite = np.isfinite(costs)
+        if not finite.all():
+            candidates, costs = candidates[finite], costs[finite]
+        weights = self._rule.weights(proposal, candidates, costs)
+        self._effective_samples = effective_sample_size(weights)
+        self._spread = float(costs.max() - costs.min())
+        return self._rule.update(proposal, candidates, weights)
 
     def _better(self, best: Candidate | None, candidates: Array, costs: Costs, iteration: int) -> Candidate:
         index = int(np.argmin(costs.values))

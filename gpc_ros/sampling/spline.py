@@ -11,11 +11,13 @@ from __future__ import annotations
 import enum
 import math
 from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 Array = NDArray[np.float64]
+F = TypeVar("F", float, Array)
 
 _ROUNDING = 1e-6
 """Positions this little [knot periods] before a knot are on it: stamps and periods are rounded to nanoseconds."""
@@ -52,21 +54,25 @@ def read(knots: Array, position: float, interpolation: Interpolation) -> Array:
     return h_start * knots[first] + h_end * knots[first + 1] + h_slope_start * slope_start + h_slope_end * slope_end
 
 
-def basis(num_knots: int, positions: Array, interpolation: Interpolation) -> Array:
-    """Matrix (M, K) that maps knots (K, nu) to controls (M, nu) at ``positions`` (M,) [knot periods]."""
-    identity = np.eye(num_knots)
-    return np.array([read(identity, position, interpolation) for position in positions]).reshape(-1, num_knots)
-
-
 def resample(knots: Array, positions: Array, interpolation: Interpolation) -> Array:
-    """Knots (..., M, nu) at ``positions`` (M,) [periods of the old ``knots`` (..., K, nu)]; the last one is held.
+    """Knots (..., M, nu) at ``positions`` (M,) [periods of the old ``knots`` (..., K, nu)]; the ends are held.
 
     Steps are averaged, not sampled: the new value of a shifted hold is the old signal's mean over the new interval.
     (Sampling would never move a plan that is replaced several times within one period.)
     """
-    if interpolation is Interpolation.ZERO:
-        interpolation = Interpolation.LINEAR
-    return basis(knots.shape[-2], positions, interpolation) @ knots
+    last = knots.shape[-2] - 1
+    positions = np.clip(positions, 0.0, last)
+    first = np.floor(positions + _ROUNDING).astype(np.intp)
+    after = np.minimum(first + 1, last)
+    s = (positions - first)[:, np.newaxis]
+    start, end = knots[..., first, :], knots[..., after, :]
+    if interpolation is not Interpolation.CUBIC:
+        return start + s * (end - start)
+    before, beyond = np.maximum(first - 1, 0), np.minimum(first + 2, last)
+    h_start, h_end, h_slope_start, h_slope_end = _hermite(s)
+    slope_start = (end - knots[..., before, :]) / np.maximum(after - before, 1)[:, np.newaxis]
+    slope_end = (knots[..., beyond, :] - start) / np.maximum(beyond - first, 1)[:, np.newaxis]
+    return h_start * start + h_end * end + h_slope_start * slope_start + h_slope_end * slope_end
 
 
 class Spline:
@@ -120,7 +126,7 @@ class Spline:
 
     @cached_property
     def _basis(self) -> Array:
-        return basis(self.num_knots, np.arange(self.steps) * (self.num_knots - 1) / self.steps, self.kind)
+        return resample(np.eye(self.num_knots), np.arange(self.steps) * (self.num_knots - 1) / self.steps, self.kind)
 
     def controls(self, knots: Array) -> Array:
         """Controls (N, T, nu) at the start of every planning step, from ``knots`` (N, K, nu); contiguous."""
@@ -133,7 +139,7 @@ class Spline:
         return resample(knots, elapsed_s / self.period_s + np.arange(float(self.num_knots)), self.kind)
 
 
-def _hermite(s: float) -> tuple[float, float, float, float]:
+def _hermite(s: F) -> tuple[F, F, F, F]:
     """Weights of the two values and the two slopes at the ends of an interval, at ``s`` in [0, 1]."""
     s2, s3 = s * s, s * s * s
     return 2 * s3 - 3 * s2 + 1, 3 * s2 - 2 * s3, s3 - 2 * s2 + s, s3 - s2

@@ -65,10 +65,10 @@ class UpdateRule(ABC):
     def weights(self, proposal: Proposal, candidates: Array, costs: Array) -> Array:
         """Normalised weights (N,) g(J) / sum g(J) of ``candidates`` (N, K, nu) with ``costs`` (N,), all finite."""
 
-    def update(self, proposal: Proposal, candidates: Array, costs: Array) -> Proposal:
-        """The proposal after ``costs`` (N,) of ``candidates`` (N, K, nu), all finite: the weighted mean, eq. 5."""
-        mean = np.tensordot(self.weights(proposal, candidates, costs), candidates, axes=1)
-        return replace(proposal, mean=mean)
+    def update(self, proposal: Proposal, candidates: Array, weights: Array) -> Proposal:
+        """The next proposal: the mean of ``candidates`` (N, K, nu) by their ``weights`` (N,), eq. 5."""
+        mean = weights @ candidates.reshape(len(candidates), -1)
+        return replace(proposal, mean=mean.reshape(proposal.mean.shape))
 
 
 def softmax(log_weights: Array) -> Array:

@@ -25,8 +25,8 @@ class Cem(UpdateRule):
         weights[elites] = 1.0 / len(elites)
         return weights
 
-    def update(self, proposal: Proposal, candidates: Array, costs: Array) -> Proposal:
+    def update(self, proposal: Proposal, candidates: Array, weights: Array) -> Proposal:
         """Mean and standard deviation of the elites."""
-        elites = candidates[self.weights(proposal, candidates, costs) > 0]
+        elites = candidates[weights > 0]
         floor = self.parameters.minimum_noise * proposal.half_range
         return replace(proposal, mean=elites.mean(axis=0), std=np.maximum(elites.std(axis=0), floor))
