@@ -88,8 +88,10 @@ class Task(ABC):
         keys = [model.key(i).name for i in range(model.nkey)]
         if self.named_start not in keys:
             raise InvalidModel(f"{self.model_file}: no keyframe '{self.named_start}', only {keys}")
-        if model.nu == 0 or not model.actuator_ctrllimited.all():
-            raise InvalidModel(f"{self.model_file}: every actuator needs a ctrlrange")
+        if model.nu == 0:
+            raise InvalidModel(f"{self.model_file}: no actuator")
+        if unlimited := [model.actuator(i).name for i in range(model.nu) if not model.actuator_ctrllimited[i]]:
+            raise InvalidModel(f"{self.model_file}: every actuator needs a ctrlrange, {unlimited} have none")
         return model
 
     @cached_property
