@@ -149,7 +149,7 @@ def _result(
         "fallbacks": controller.get("fallbacks"),
         "update_ms": reports["estimator"].get("update_ms"),
         "replan_ms": reports["spc"].get("replan_ms"),
-        "refused": {name: report.get("refused") for name, report in reports.items() if report.get("refused")},
+        "events": {name: report["events"] for name, report in reports.items() if report.get("events")},
         "exceptions": {name: report["exceptions"] for name, report in reports.items() if report.get("exceptions")},
         "nodes": supervisor.summary(),
         "written": time.strftime("%Y-%m-%dT%H:%M:%S"),

@@ -20,7 +20,7 @@ from gpc_ros.nodes import cdr
 from gpc_ros.sampling.spline import Interpolation
 from gpc_ros.signals import NS_PER_S, Array, Command, Estimate, Health, Measurement, Plan
 
-_SCALAR = (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE)
+_SCALAR = (int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE))
 
 
 class Codec:
@@ -28,7 +28,8 @@ class Codec:
 
     def __init__(self, model: mujoco.MjModel) -> None:
         self.coordinates = Coordinates(model)
-        self.joint_names = tuple(model.joint(i).name for i in range(model.njnt) if model.jnt_type[i] in _SCALAR)
+        self.scalar_joints = [i for i in range(model.njnt) if model.jnt_type[i] in _SCALAR]
+        self.joint_names = tuple(model.joint(i).name for i in self.scalar_joints)
         self.actuator_names = actuators.names(model)
         kinds = set(actuators.kinds(model))
         self._field = kinds.pop() if len(kinds) == 1 else actuators.EFFORT

@@ -12,8 +12,10 @@ from gpc_ros import spec
 from gpc_ros.control.executive import Executive, check_planner
 from gpc_ros.errors import GpcError
 from gpc_ros.nodes.shell import Shell, run
-from gpc_ros.signals import Command
+from gpc_ros.signals import Command, Estimate
 from gpc_ros.statistics import Histogram
+
+_WARM_UP_TICKS = 50
 
 
 class Controller(Shell):
@@ -42,6 +44,16 @@ class Controller(Shell):
             loop.every(p.period_ns, self._watch)
         self.node.create_service(SetBool, "controller/stop", self._on_stop)
         self.node.create_timer(0.05, self._tell)
+
+    def warm_up(self) -> None:
+        """An executive of its own selects a few commands."""
+        p, start = self.value, self.task.start(self.task.named_start)
+        executive = Executive(self.task, p, period_ns=p.period_ns)
+        for tick in range(1, _WARM_UP_TICKS):
+            estimate = Estimate(tick * p.period_ns, start.qpos, start.qvel)
+            executive.accept_estimate(self.codec.decode_estimate(self.codec.encode_estimate(estimate)), tick)
+            command = executive.select(tick)
+            self.codec.decode_command(self.codec.encode_command(command))
 
     def _now(self) -> int:
         """The executive's ``now``: steady time, in lock-step the stamp itself."""

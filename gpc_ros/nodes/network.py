@@ -52,33 +52,30 @@ def check_closed() -> None:
 
 
 def open_ports() -> list[int]:
-    """UDP ports of this process that are bound to more than 127.0.0.1 and lie where DDS puts its own (from 7400)."""
-    own = {os.path.basename(link).strip("[]").split(":")[-1].strip("[]") for link in _socket_links()}
+    """UDP ports on which this process listens to DDS beyond 127.0.0.1 (those of its domain, DDSI-RTPS 9.6.1.1)."""
+    first = 7400 + 250 * int(os.environ.get("ROS_DOMAIN_ID", "0") or "0")
+    own = set(_socket_inodes())
     found = set()
     with open("/proc/net/udp") as table:
         for line in list(table)[1:]:
             fields = line.split()
             address, port = fields[1].split(":")
-            if fields[9] in own and address != _LOOPBACK and 7400 <= int(port, 16) < 65535:
+            if fields[9] in own and address != _LOOPBACK and first <= int(port, 16) < first + 250:
                 found.add(int(port, 16))
-    return sorted(port for port in found if not _multicast_listener(port))
+    return sorted(found)
 
 
-def _multicast_listener(port: int) -> bool:
-    """Discovery listens for multicast on 7400 + 250 * domain; on the loopback interface only, by the profile."""
-    return (port - 7400) % 250 in (0, 1)
-
-
-def _socket_links() -> list[str]:
-    links = []
+def _socket_inodes() -> list[str]:
+    """Inodes of this process's sockets."""
+    inodes = []
     for descriptor in os.listdir("/proc/self/fd"):
         try:
             link = os.readlink(f"/proc/self/fd/{descriptor}")
         except OSError:
             continue
-        if link.startswith("socket:"):
-            links.append(link)
-    return links
+        if link.startswith("socket:["):
+            inodes.append(link[len("socket:[") : -1])
+    return inodes
 
 
 def refuse_duplicates(nodes: Sequence[Any]) -> None:

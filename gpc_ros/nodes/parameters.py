@@ -32,7 +32,7 @@ class NodeParameters(Generic[P]):
         self._names: set[str] = set()
         self._listeners: list[Callable[[P], None]] = []
         self._checks: list[Callable[[P], None]] = []
-        self._declare(model, "", tables or {})
+        self._declare(model, "", tables or {}, {})
         _refuse_unknown(node, self._names)
         self.value = self._build({})
         node.add_on_set_parameters_callback(self._check)
@@ -44,16 +44,18 @@ class NodeParameters(Generic[P]):
         if check is not None:
             self._checks.append(check)
 
-    def _declare(self, model: type[BaseModel], prefix: str, tables: Mapping[str, Mapping[str, float]]) -> None:
+    def _declare(
+        self, model: type[BaseModel], prefix: str, tables: Mapping[str, Mapping[str, float]], defaults: Mapping[str, Any]
+    ) -> None:
         for name, field in model.model_fields.items():
-            kind = field.annotation
+            kind, default = field.annotation, defaults.get(name, field.get_default(call_default_factory=True))
             if isinstance(kind, type) and issubclass(kind, BaseModel):
-                self._declare(kind, f"{prefix}{name}.", tables)
+                self._declare(kind, f"{prefix}{name}.", tables, dict(default))
             elif getattr(kind, "__origin__", kind) is dict:
-                for key, default in tables.get(name, {}).items():
-                    self._declare_one(f"{prefix}{name}.{key}", default, field)
+                for key, weight in tables.get(name, {}).items():
+                    self._declare_one(f"{prefix}{name}.{key}", weight, field)
             else:
-                self._declare_one(prefix + name, field.get_default(call_default_factory=True), field)
+                self._declare_one(prefix + name, default, field)
 
     def _declare_one(self, name: str, default: Any, field: FieldInfo) -> None:
         try:

@@ -72,6 +72,9 @@ class Shell:
         """What the node reports at the end of a run."""
         return {}
 
+    def warm_up(self) -> None:
+        """Do once, before the loop, what the loop will do: first calls are slow."""
+
     def start(self) -> None:
         """Begin work beside the loop."""
 
@@ -99,7 +102,7 @@ class Shell:
 
     def exclusive(self, info: Any, topic: str) -> bool:
         """Whether a message is from the one publisher that ``topic`` belongs to: the first, until it is gone."""
-        gid = bytes(info["publisher_gid"])
+        gid = bytes(info["publisher_gid"]["data"])
         owner = self._owners.get(topic)
         if owner == gid:
             return True
@@ -116,7 +119,7 @@ class Shell:
         if now - self._graph_at.get(topic, -1.0) > 0.2:  # the graph is slow to ask
             self._graph_at[topic] = now
             ends = self.node.get_publishers_info_by_topic(topic)
-            self._graph[topic] = {bytes(end.endpoint_gid[:16]): f"{end.node_namespace}{end.node_name}" for end in ends}
+            self._graph[topic] = {bytes(end.endpoint_gid): f"{end.node_namespace}{end.node_name}" for end in ends}
         return self._graph[topic]
 
     def on_event(self, topic: str, callback: Callable[[Any], None]) -> None:
@@ -131,7 +134,13 @@ class Shell:
             if len(self._logged) > 1000:
                 self._logged.clear()
             self._logged[key or text] = now
-            getattr(self.node.get_logger(), {"info": "info", "warn": "warning", "error": "error"}[level])(text)
+            logger = self.node.get_logger()
+            if level == "error":  # rclpy wants each place in the code to keep to one severity
+                logger.error(text)
+            elif level == "warn":
+                logger.warning(text)
+            else:
+                logger.info(text)
 
     def _qos(self, kind: Qos) -> QoSProfile:
         if kind is Qos.LATCHED:
@@ -143,7 +152,7 @@ class Shell:
         return QoSProfile(depth=1, reliability=ReliabilityPolicy.BEST_EFFORT)
 
     def _diagnose(self) -> None:
-        values = {**self.figures(), "refused": self.counts.text(), "exceptions": self.loop.counts.text()}
+        values = {**self.figures(), "events": self.counts.text(), "exceptions": self.loop.counts.text()}
         trouble = bool(self.loop.counts)
         status = DiagnosticStatus(
             level=DiagnosticStatus.WARN if trouble else DiagnosticStatus.OK,
@@ -195,11 +204,13 @@ def _run(shells: Sequence[type[Shell]], args: Sequence[str] | None) -> int:
         network.refuse_duplicates([node.node for node in nodes])
         network.check_closed()
         loop.report = lambda line: nodes[0].say("error", line)
+        for node in nodes:
+            node.warm_up()
         loop.start(lambda: realtime.set_up(nodes[0].value.realtime, nodes[0].node.get_logger().info))
         for node in nodes:
             node.start()
         while not stop.is_set() and not any(node.finished.is_set() for node in nodes):
-            executor.spin_once(timeout_sec=0.05)
+            loop.guard(executor.spin_once, 0.05)  # a parameter or service callback that raises must not end the node
     finally:
         loop.stop()
         for node in nodes:
@@ -213,5 +224,5 @@ def _run(shells: Sequence[type[Shell]], args: Sequence[str] | None) -> int:
 def _report(nodes: Sequence[Shell]) -> None:
     for node in nodes:
         if file := node.value.report:
-            content = {**node.summary(), "refused": node.counts, "exceptions": node.loop.counts}
+            content = {**node.summary(), "events": node.counts, "exceptions": node.loop.counts}
             Path(file).write_text(json.dumps(content, default=str))

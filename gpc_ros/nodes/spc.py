@@ -41,6 +41,13 @@ class Spc(Shell):
         self.on_data("state_estimate", self._on_estimate)
         self._thread = threading.Thread(target=self._work, name="planner", daemon=True)
 
+    def warm_up(self) -> None:
+        """Plan once from the named start."""
+        start = self.task.start(self.task.named_start)
+        plan = self.planner.plan(Estimate(1, start.qpos, start.qvel))
+        if plan is not None:
+            self.codec.encode_plan(plan)
+
     def start(self) -> None:
         """Begin planning; in lock-step plans are made in the loop."""
         if not self.value.lockstep:

@@ -38,7 +38,7 @@ class Sensing:
     """Makes a measurement of a state; a ``None`` is one that was lost or has not come yet."""
 
     def __init__(self, model: mujoco.MjModel, seed: int) -> None:
-        scalar = np.isin(model.jnt_type, (mujoco.mjtJoint.mjJNT_HINGE, mujoco.mjtJoint.mjJNT_SLIDE))
+        scalar = np.isin(model.jnt_type, (int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE)))
         self._qpos = model.jnt_qposadr[scalar]
         self._dofs = model.jnt_dofadr[scalar]
         self._noise = NoiseStream(seed, 1, 2 * len(self._qpos))
