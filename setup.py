@@ -57,7 +57,14 @@ setup(
     ],
     extras_require={
         "ros": [f"{requirement} ; {WHEELS_FIT}" for requirement in ROS],
-        "test": ["casadi>=3.6,<4", "hypothesis>=6.100,<7", "mypy>=1.11,<3", "pytest>=8,<10", "ruff>=0.12,<1"],
+        "test": [
+            "casadi>=3.6,<4",
+            "hypothesis>=6.100,<7",
+            "mypy>=1.11,<3",
+            "pytest>=8,<10",
+            "ruff>=0.12,<1",
+            "setuptools>=65",
+        ],
     },
     entry_points={"console_scripts": ["gpc = gpc_ros.cli.main:main"]},
 )

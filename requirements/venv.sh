@@ -16,7 +16,8 @@ fits() { "$1" -c 'import sys; sys.exit(not (3, 11) <= sys.version_info[:2] <= (3
 version() { "$1" -c 'import sys; print("%d.%d" % sys.version_info[:2])' 2>/dev/null || echo "not found"; }
 
 sourced=
-if [ -n "${ROS_DISTRO:-}" ] || python3 -c 'import rclpy' 2>/dev/null; then sourced=yes; fi
+if [ -n "${ROS_DISTRO:-}" ] || # an activated environment with the wheels is none
+    python3 -c 'import rclpy, sys; sys.exit(sys.prefix != sys.base_prefix)' 2>/dev/null; then sourced=yes; fi
 
 python=
 if [ -n "${PYTHON:-}" ]; then
@@ -36,6 +37,8 @@ else
     [ -n "$python" ] || fail "gpc_ros needs Python 3.11, 3.12 or 3.13; python3 here is $(version python3).
 Install one (Debian, Ubuntu: sudo apt install python3.12-venv), or name one: make PYTHON=/path/to/python3.12"
 fi
+[ -z "$sourced" ] || "$python" -c 'import rclpy' 2>/dev/null || fail "$python cannot import the rclpy of ROS 2 ${ROS_DISTRO:-}.
+Name the Python that it was built for (make PYTHON=/usr/bin/python3), or use an unsourced shell."
 "$python" -c 'import ensurepip, venv' 2>/dev/null || fail "Python $(version "$python") lacks its venv module.
 Install it (Debian, Ubuntu: sudo apt install python$(version "$python")-venv), then run make again."
 
