@@ -9,7 +9,7 @@ from __future__ import annotations
 import importlib
 import inspect
 import pkgutil
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, EntryPoints, entry_points
 
 from gpc_ros.errors import GpcError, UnknownName
 
@@ -18,9 +18,7 @@ _KINDS = {"tasks": "robot", "control": "planner", "sampling.rules": "update rule
 
 def names(group: str) -> list[str]:
     """Sorted names in ``group`` (``tasks``, ``control`` or ``sampling.rules``)."""
-    package = importlib.import_module(f"gpc_ros.{group}")
-    own = {m.name for m in pkgutil.iter_modules(package.__path__) if m.name not in getattr(package, "NOT_LISTED", ())}
-    return sorted(own | {point.name for point in entry_points(group=f"gpc_ros.{group}")})
+    return sorted(_own(group) | {point.name for point in _offered(group)})
 
 
 def load(group: str, name: str, base: type) -> type:
@@ -28,13 +26,16 @@ def load(group: str, name: str, base: type) -> type:
 
     Raises:
         UnknownName: if there is none; lists the valid names.
-        GpcError: if its module does not define exactly one such class.
+        GpcError: if its module does not define exactly one such class, its entry point leads to none, or if it
+            is offered twice: an installed package never replaces a robot or planner unseen.
     """
     if name not in names(group):
         raise UnknownName(_KINDS[group], name, names(group))
-    for point in entry_points(group=f"gpc_ros.{group}"):
-        if point.name == name:
-            return point.load()
+    places = {point.value: point for point in _offered(group) if point.name == name}
+    if len(places) + (name in _own(group)) > 1:
+        raise GpcError(f"{_KINDS[group]} '{name}' is offered more than once, also by {', '.join(sorted(places))}")
+    if places:
+        return _from_entry_point(*places.values(), base)
     module = importlib.import_module(f"gpc_ros.{group}.{name}")
     found = [
         value
@@ -44,3 +45,24 @@ def load(group: str, name: str, base: type) -> type:
     if len(found) != 1:
         raise GpcError(f"{module.__name__} must define exactly one subclass of {base.__name__}, found {len(found)}")
     return found[0]
+
+
+def _own(group: str) -> set[str]:
+    package = importlib.import_module(f"gpc_ros.{group}")
+    hidden = getattr(package, "NOT_LISTED", ())
+    modules = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return {name for name in modules if name not in hidden and not name.startswith("_")}
+
+
+def _offered(group: str) -> EntryPoints:
+    return entry_points(group=f"gpc_ros.{group}")
+
+
+def _from_entry_point(point: EntryPoint, base: type) -> type:
+    try:
+        value = point.load()
+    except (ImportError, AttributeError) as error:
+        raise GpcError(f"entry point '{point.name} = {point.value}' cannot be loaded: {error}") from error
+    if not (inspect.isclass(value) and issubclass(value, base)):
+        raise GpcError(f"entry point '{point.name} = {point.value}' is no subclass of {base.__name__}")
+    return value

@@ -139,7 +139,7 @@ def _result(
     parameters = config.load(args.robot, "controller", PARAMETERS["controller"], **values["controller"])
     rate = parameters.rate_hz
     keys = ("ticks", "answered", "success", "goal_held_s", "mean_cost", "mean_abs_du", "latency_ms", "period_ms",
-            "deadline_misses", "overruns", "nonfinite_commands", "digest")
+            "deadline_misses", "late_answers", "overruns", "nonfinite_commands", "digest")
     return {
         "robot": args.robot,
         "planner": parameters.model_dump()["planner"],

@@ -29,6 +29,8 @@ def set_up(parameters: RealtimeParameters, report: Callable[[str], None]) -> Non
     if parameters.priority:
         threads = [threading.get_native_id(), *_middleware_threads()]
         _step("priority", f"SCHED_FIFO {parameters.priority}", lambda: _fifo(threads, parameters.priority), report)
+        # the main thread shares the interpreter lock: were it put aside while holding it, the loop would wait for it
+        _step("priority", "of parameters and services", lambda: _fifo([os.getpid()], max(1, parameters.priority // 2)), report)
     if parameters.lock_memory:
         _step("memory", "locked", _lock_memory, report)
     if parameters.freeze_gc:

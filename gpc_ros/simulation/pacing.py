@@ -23,6 +23,7 @@ class Pacing:
         self.begun = False
         self.ticks = 0
         self.answered = 0
+        self.late = 0
         self.nonfinite = 0
         self.latency = Histogram()
         self.period = Histogram()
@@ -47,7 +48,9 @@ class Pacing:
             return "old stamp"
         if (asked_ns := self._asked.pop(command.stamp_ns, None)) is not None and self.begun:
             self.latency.add(now_ns - asked_ns)
-            self.answered += command.stamp_ns == self._last_asked
+            in_time = command.stamp_ns == self._last_asked
+            self.answered += in_time
+            self.late += not in_time
         self._command, self._answered_ns, self.begun = command, now_ns, True
         return ""
 
@@ -67,6 +70,7 @@ class Pacing:
             "ticks": self.ticks,
             "answered": self.answered,
             "deadline_misses": max(0, self.ticks - self.answered),
+            "late_answers": self.late,
             "latency_ms": self.latency.summary(),
             "period_ms": self.period.summary(),
             "nonfinite_commands": self.nonfinite,
