@@ -34,8 +34,8 @@ def load(group: str, name: str, base: type) -> type:
     places = {point.value: point for point in _offered(group) if point.name == name}
     if len(places) + (name in _own(group)) > 1:
         raise GpcError(f"{_KINDS[group]} '{name}' is offered more than once, also by {', '.join(sorted(places))}")
-    if places:
-        return _from_entry_point(*places.values(), base)
+    for point in places.values():
+        return _from_entry_point(point, base)
     module = importlib.import_module(f"gpc_ros.{group}.{name}")
     found = [
         value
