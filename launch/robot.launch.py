@@ -66,7 +66,7 @@ def on_exit(event: ProcessExited, context: LaunchContext) -> Action | None:
     """End with a node that is done (0) or was started with a mistake (2), which would only be repeated."""
     if event.returncode not in (0, 2) or context.is_shutdown:
         return None
-    return Shutdown(reason=f"{event.process_name} ended with code {event.returncode}")
+    return Shutdown()
 
 
 def generate_launch_description() -> LaunchDescription:

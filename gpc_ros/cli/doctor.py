@@ -65,6 +65,16 @@ def show(found: Sequence[Check], console: Console) -> None:
             console.print(f"[bold]{check.name}[/bold]: {escape(check.fix)}", soft_wrap=True, highlight=False)
 
 
+def require_ros() -> None:
+    """Refuse in one line what cannot work without ROS 2.
+
+    Raises:
+        GpcError: if rclpy is not installed; says how to get it.
+    """
+    if find_spec("rclpy") is None:
+        raise GpcError(f"this needs ROS 2, and there is no rclpy: source a ROS 2, or {_MAKE}")
+
+
 def middleware() -> list[Check]:
     """ROS 2: whether it can be imported, whether messages pass between processes, and only within this machine."""
     from gpc_ros.nodes import network
@@ -73,8 +83,10 @@ def middleware() -> list[Check]:
         network.check_security()
     except GpcError as error:
         return [Check("security", False, str(error), "unset ROS_SECURITY_ENABLE", required=True)]
-    if find_spec("rclpy") is None:
-        return [Check("ros", False, "no rclpy: only 'gpc eval' and 'gpc bench' work", _MAKE, required=True)]
+    try:
+        require_ros()
+    except GpcError as error:
+        return [Check("ros", False, str(error), _MAKE, required=True)]
     try:
         return judge(loopback.round_trip())
     except GpcError as error:

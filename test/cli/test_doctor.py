@@ -184,10 +184,13 @@ def test_absent_ros_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "find_spec", lambda name: None)
     (check,) = doctor.middleware()
     assert (check.name, check.ok) == ("ros", False)
+    with pytest.raises(GpcError, match=r"no rclpy: .*pip install"):
+        doctor.require_ros()
 
 
 def test_static_peers_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(doctor, "find_spec", lambda name: object())
+    doctor.require_ros()
     monkeypatch.setenv("ROS_STATIC_PEERS", "10.1.2.3")
     (check,) = doctor.middleware()
     assert (check.name, check.ok) == ("loopback", False)
