@@ -17,7 +17,7 @@ from gpc_ros.signals import Array
 DAMPINGS = np.geomspace(1e-5, 1.0, 6)
 """Levenberg factors tried at once, in units of the largest diagonal entry of J^T J."""
 _PERTURBATION = 0.01  # of half the ctrlrange: well above rounding, small against the curvature of smooth plants
-_BOUND_PASSES = 4
+_BOUND_PASSES = 8
 
 
 def perturbations(point: Array) -> tuple[Array, Array]:
@@ -37,8 +37,8 @@ def jacobian(residuals: Array, perturbed: Array, moves: Array) -> Array:
 def steps(point: Array, residuals: Array, jacobian: Array, *, dampings: Array = DAMPINGS) -> Array:
     """Improved points (E, L, n) in [-1, 1], one per damping.
 
-    The linearized problem is solved with its bounds: variables that would leave them are fixed there, and the
-    others are solved for again, so that they make up for what saturation takes away.
+    The linearized problem is solved with its bounds, so that the free variables make up for what saturation takes
+    away from the others.
 
     Args:
         point: (E, n) where the Jacobian was taken.
@@ -54,16 +54,28 @@ def steps(point: Array, residuals: Array, jacobian: Array, *, dampings: Array = 
     damping = (scale[..., np.newaxis] * dampings)[..., np.newaxis, np.newaxis] * np.eye(size)
     damped = hessian[..., np.newaxis, :, :] + damping
     low, high = -1.0 - point[..., np.newaxis, :], 1.0 - point[..., np.newaxis, :]
-    free = np.ones((*damped.shape[:-1],), dtype=bool)
-    move = np.zeros(free.shape)
+    gradient = np.broadcast_to(gradient[..., np.newaxis, :], damped.shape[:-1])
+    return point[..., np.newaxis, :] + _box_minimum(damped, gradient, low, high)
+
+
+def _box_minimum(hessian: Array, gradient: Array, low: Array, high: Array) -> Array:
+    """Minimum d (..., n) of d^T H d / 2 + g^T d with ``low`` <= d <= ``high``, by a primal-dual active set.
+
+    Cut off after a few passes, where the result is clipped: still a good step, and the caller tries it anyway.
+    """
+    at_low = np.zeros(gradient.shape, dtype=bool)
+    at_high = np.zeros(gradient.shape, dtype=bool)
+    identity = np.eye(gradient.shape[-1])
     for _ in range(_BOUND_PASSES):
-        matrix = np.where(free[..., :, np.newaxis] & free[..., np.newaxis, :], damped, np.eye(size))
-        fixed = np.where(free, 0.0, move)
-        right = -gradient[..., np.newaxis, :] - (damped @ fixed[..., np.newaxis])[..., 0]
-        wanted = np.linalg.solve(matrix, np.where(free, right, fixed)[..., np.newaxis])[..., 0]
-        move = np.clip(wanted, low, high)
-        inside = free & (move == wanted)
-        if (inside == free).all():
+        free = ~(at_low | at_high)
+        fixed = np.where(at_low, low, np.where(at_high, high, 0.0))
+        right = np.where(free, -gradient - (hessian @ fixed[..., np.newaxis])[..., 0], fixed)
+        matrix = np.where(free[..., :, np.newaxis] & free[..., np.newaxis, :], hessian, identity)
+        move = np.linalg.solve(matrix, right[..., np.newaxis])[..., 0]
+        slope = (hessian @ move[..., np.newaxis])[..., 0] + gradient
+        below = np.where(free, move < low, at_low & (slope > 0))
+        above = np.where(free, move > high, at_high & (slope < 0))
+        if (below == at_low).all() and (above == at_high).all():
             break
-        free = inside
-    return point[..., np.newaxis, :] + move
+        at_low, at_high = below, above
+    return np.clip(move, low, high)

@@ -73,7 +73,6 @@ class PuckBySensors(Puck):
         return {"place": (states.sensors[..., 0] - goal[0],), "speed": (states.sensors[..., 1],)}
 
 
-
 def evaluator(task: Task, *, knots: int = 5, horizon_s: float = 0.6, domains: int = 1, risk: Risk = Risk.MEAN):
     """An evaluator of the puck, ready to roll from its start."""
     spline = Spline(Interpolation.LINEAR, knots, horizon_s, task.model.opt.timestep)
