@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from typing import ClassVar
 
 import mujoco
 import numpy as np
@@ -32,8 +33,8 @@ PUCK = """
 
 
 class Puck(Task):
-    running_weights = {"place": 2.0, "effort": 0.1, "unused": 0.0}
-    terminal_weights = {"place": 5.0, "speed": 0.5}
+    running_weights: ClassVar = {"place": 2.0, "effort": 0.1, "unused": 0.0}
+    terminal_weights: ClassVar = {"place": 5.0, "speed": 0.5}
     named_start = "home"
     goal = (1.0,)
 
