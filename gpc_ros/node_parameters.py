@@ -16,6 +16,9 @@ class RealtimeParameters(Parameters):
     priority: int = parameter(
         40, "SCHED_FIFO priority of all threads; 0: leave the scheduler alone", read_only=True, ge=0, le=90
     )
+    planner_nice: int = parameter(
+        -10, "niceness of a thread that plans: below the loop, above other programs", read_only=True, ge=-20, le=19
+    )
     cores: list[int] = parameter([], "cores to run on; empty: any", read_only=True)
     lock_memory: bool = parameter(True, "keep all memory resident (mlockall)", read_only=True)
     freeze_gc: bool = parameter(True, "no garbage collection in the loop", read_only=True)
@@ -52,8 +55,6 @@ class EstimatorNodeParameters(SharedParameters, EstimatorParameters):
 
 class SpcNodeParameters(SharedParameters, SpcParameters):
     """Node ``spc``."""
-
-    realtime: RealtimeParameters = RealtimeParameters(priority=1)  # below the loop, above everything else
 
 
 class ControllerParameters(SharedParameters, ExecutiveParameters):

@@ -50,7 +50,8 @@ class Health(enum.IntEnum):
 class Estimate:
     """State estimate: ``qpos`` (nq,), ``qvel`` (nv,), ``covariance`` (2nv, 2nv) in tangent space.
 
-    ``nis`` is the normalised innovation squared divided by its degrees of freedom (1 when consistent).
+    ``nis`` is the normalised innovation squared divided by its degrees of freedom (1 when consistent). ``coasted``
+    estimates bridge a missing measurement by the model; a measured one of an older stamp supersedes them.
     """
 
     stamp_ns: int
@@ -60,6 +61,7 @@ class Estimate:
     epoch: int = 0
     health: Health = Health.OK
     nis: float = 1.0
+    coasted: bool = False
 
 
 @dataclass(frozen=True, slots=True)

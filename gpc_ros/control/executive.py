@@ -122,7 +122,8 @@ class Executive:
         if last is not None:
             if estimate.epoch < last.epoch:
                 return self._refuse("estimate: old epoch")
-            if estimate.epoch == last.epoch and estimate.stamp_ns <= last.stamp_ns:
+            superseded = last.coasted and not estimate.coasted
+            if estimate.epoch == last.epoch and estimate.stamp_ns <= last.stamp_ns and not superseded:
                 return self._refuse("estimate: duplicate" if estimate.stamp_ns == last.stamp_ns else "estimate: old stamp")
             if estimate.epoch > last.epoch:
                 self._plans.clear()

@@ -17,12 +17,10 @@ class CommandLog:
         self._commands: deque[Command] = deque(maxlen=_KEPT)
 
     def add(self, command: Command) -> None:
-        """Note a command; older ones than the last are ignored, an answer given again replaces the first."""
+        """Note a command. It replaces those of its own and later stamps: answers to what was only foreseen."""
         if self._commands and command.epoch > self._commands[-1].epoch:
             self._commands.clear()
-        if self._commands and command.stamp_ns < self._commands[-1].stamp_ns:
-            return
-        if self._commands and command.stamp_ns == self._commands[-1].stamp_ns:
+        while self._commands and command.stamp_ns <= self._commands[-1].stamp_ns:
             self._commands.pop()
         self._commands.append(command)
 

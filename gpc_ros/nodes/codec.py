@@ -1,7 +1,7 @@
 """Signals to messages and back. The one place where names, order and units of the wire meet those of the core.
 
 ``header.frame_id`` carries words that no standard message has a field for: ``epoch N`` (resets of the plant; absent
-means 0), the health of an estimate, the interpolation of a plan. Robots that leave it empty are understood.
+means 0), an estimate's health and whether it was coasted, a plan's interpolation. Robots that leave it empty are understood.
 """
 
 from __future__ import annotations
@@ -54,7 +54,8 @@ class Codec:
 
     def encode_estimate(self, signal: Estimate) -> bytes:
         """As sensor_msgs/JointState over all nv coordinates."""
-        words = _words(signal.epoch, "" if signal.health is Health.OK else signal.health.name.lower())
+        health = "" if signal.health is Health.OK else signal.health.name.lower()
+        words = _words(signal.epoch, health, "coasted" if signal.coasted else "")
         position = self.coordinates.to_tangent(signal.qpos)
         return cdr.encode_joint_state(signal.stamp_ns, words, self.coordinates.names, position, signal.qvel)
 
@@ -64,7 +65,10 @@ class Codec:
         order = _order(state.names, self.coordinates.names)
         qpos = self.coordinates.from_tangent(_reorder(state.position, order, "position"))
         qvel = _reorder(state.velocity, order, "velocity")
-        return Estimate(_stamp(state.stamp_ns), qpos, qvel, None, _epoch(state.frame_id), _health(state.frame_id))
+        words = state.frame_id
+        return Estimate(
+            _stamp(state.stamp_ns), qpos, qvel, None, _epoch(words), _health(words), coasted="coasted" in words.split()
+        )
 
     def encode_command(self, signal: Command) -> bytes:
         """As sensor_msgs/JointState: effort, position or velocity, as the actuators take it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from dataclasses import replace
 from typing import Any
 
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension
@@ -99,7 +100,7 @@ class Estimator(Shell):
         stamp_ns = filtered.stamp_ns + self._coasted * period_ns
         if (estimate := self.ekf.predict(stamp_ns, self.commands.since(filtered.stamp_ns))) is not None:
             self.counts["coasted"] += 1
-            self._send(estimate)
+            self._send(replace(estimate, coasted=True))
 
     def _send(self, estimate: Estimate) -> None:
         self._last = estimate

@@ -14,6 +14,7 @@ from gpc_ros.node_parameters import RealtimeParameters
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
 _HOW = {
     "priority": "add '@realtime - rtprio 99' to /etc/security/limits.conf and log in again",
+    "niceness": "add '@realtime - nice -20' to /etc/security/limits.conf and log in again",
     "memory": "add '@realtime - memlock unlimited' to /etc/security/limits.conf and log in again",
 }
 
@@ -41,10 +42,14 @@ def set_up(parameters: RealtimeParameters, report: Callable[[str], None]) -> Non
 
 
 def set_up_planner(parameters: RealtimeParameters, report: Callable[[str], None]) -> None:
-    """Priority of the calling thread, which computes a lot: below the loop, which it must never hold up."""
-    if parameters.priority:
-        what = f"planner SCHED_FIFO {parameters.priority}"
-        _step("priority", what, lambda: _fifo([threading.get_native_id()], parameters.priority), report)
+    """Niceness of the calling thread, which computes a lot. No SCHED_FIFO: the kernel stops all real-time threads of a
+    core for 50 ms when together they take more than 95 % of a second."""
+
+    def act() -> None:
+        os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # else inherited from the thread that started it
+        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), parameters.planner_nice)
+
+    _step("niceness", f"{parameters.planner_nice} of the planner", act, report)
 
 
 def _step(name: str, what: str, act: Callable[[], None], report: Callable[[str], None]) -> None:
