@@ -16,6 +16,7 @@ class FakeClock:
         self.now_ns = now_ns
 
     def __call__(self) -> int:
+        """The time that was set [ns]."""
         return self.now_ns
 
     def sleep(self, seconds: float) -> None:

@@ -85,4 +85,9 @@ def _statistics(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
 
 
 def _short(run: Mapping[str, Any]) -> dict[str, Any]:
-    return {"success": run["success"], "cost": run["mean_cost"], "goal_held_s": run["goal_held_s"], "digest": run["digest"]}
+    return {
+        "success": run["success"],
+        "cost": run["mean_cost"],
+        "goal_held_s": run["goal_held_s"],
+        "digest": run["digest"],
+    }

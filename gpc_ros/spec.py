@@ -48,7 +48,12 @@ class Node:
 
 
 _TOPICS = (
-    Topic("joint_states", "sensor_msgs/JointState", Qos.STATE, "measured joints [rad or m, per s]; stamp: measurement time"),
+    Topic(
+        "joint_states",
+        "sensor_msgs/JointState",
+        Qos.STATE,
+        "measured joints [rad or m, per s]; stamp: measurement time",
+    ),
     Topic("state_estimate", "sensor_msgs/JointState", Qos.STATE, "estimate of all nv coordinates [rad or m, per s]"),
     Topic("state_estimate/covariance", "std_msgs/Float64MultiArray", Qos.EVENT, "(2nv, 2nv) of the estimate, at 10 Hz"),
     Topic("ground_truth", "sensor_msgs/JointState", Qos.STATE, "as state_estimate, from the simulator"),
@@ -58,7 +63,9 @@ _TOPICS = (
     Topic("controller/active", "std_msgs/String", Qos.LATCHED, "planner that drives now"),
     Topic("controller/wanted", "std_msgs/String", Qos.LATCHED, "planners that shall plan, joined by commas"),
     Topic("clock", "rosgraph_msgs/Clock", Qos.STATE, "simulated time, when asked for"),
-    Topic("/diagnostics", "diagnostic_msgs/DiagnosticArray", Qos.EVENT, "rates, latencies, counters of every node at 1 Hz"),
+    Topic(
+        "/diagnostics", "diagnostic_msgs/DiagnosticArray", Qos.EVENT, "rates, latencies, counters of every node at 1 Hz"
+    ),
 )
 TOPICS = {topic.name: topic for topic in _TOPICS}
 

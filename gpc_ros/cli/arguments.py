@@ -26,7 +26,11 @@ def _robot(name: str) -> str:
 def add_overrides(parser: argparse.ArgumentParser) -> None:
     """``-p node.name=value``, any number of times."""
     parser.add_argument(
-        "-p", "--parameter", action="append", default=[], metavar="NODE.NAME=VALUE",
+        "-p",
+        "--parameter",
+        action="append",
+        default=[],
+        metavar="NODE.NAME=VALUE",
         help="set a parameter of a node, as simulator.noise.position=0.01",
     )
 

@@ -19,10 +19,9 @@ from rich.console import Console
 from rich.table import Table
 
 from gpc_ros import config, registry
-from gpc_ros.cli import arguments
 from gpc_ros.errors import GpcError
 from gpc_ros.estimation.ekf import Ekf
-from gpc_ros.node_parameters import PARAMETERS
+from gpc_ros.node_parameters import EstimatorNodeParameters
 from gpc_ros.sampling.benchmark import replan_ratio
 from gpc_ros.signals import Command, Measurement
 from gpc_ros.tasks.base import Task
@@ -63,14 +62,19 @@ def replan(robot: str) -> Record:
     """A whole replan of 64 candidates over 50 steps against the bare rollouts of as many."""
     found = replan_ratio(registry.load("tasks", robot, Task)(), candidates=64, steps=50)
     p50, limit = 1e3 * found["replan_p50_s"], 1e3 * found["rollout_p50_s"]
-    return {"p50": p50, "p99": 1e3 * found.get("replan_p99_s", np.nan), "limit_p50": limit, "ratio": p50 / limit,
-            "limit": "bare mujoco.rollout, 64 x 50 steps"}
+    return {
+        "p50": p50,
+        "p99": 1e3 * found.get("replan_p99_s", np.nan),
+        "limit_p50": limit,
+        "ratio": p50 / limit,
+        "limit": "bare mujoco.rollout, 64 x 50 steps",
+    }
 
 
 def estimate(robot: str) -> Record:
     """One update of the filter against MuJoCo's own part of it: one step and its derivatives."""
     task: Task = registry.load("tasks", robot, Task)()
-    parameters = config.load(robot, "estimator", PARAMETERS["estimator"])
+    parameters = config.load(robot, "estimator", EstimatorNodeParameters)
     period_ns, model, start = parameters.period_ns, task.load_model(), task.start(task.named_start)
     model.opt.timestep = period_ns * 1e-9
     ekf, data = Ekf(task.model, parameters, period_ns), mujoco.MjData(model)
@@ -117,13 +121,29 @@ def stack(robot: str) -> Record:
     ring = _ring()
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "up.json"
-        command = [sys.executable, "-m", "gpc_ros.cli.main", "up", robot, "--duration", str(_RING_S), "--json", str(file)]
+        command = [
+            sys.executable,
+            "-m",
+            "gpc_ros.cli.main",
+            "up",
+            robot,
+            "--duration",
+            str(_RING_S),
+            "--json",
+            str(file),
+        ]
         done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=_environment())
         if done.returncode:
             raise GpcError(f"gpc up failed: {done.stderr.strip()}")
         latency = json.loads(file.read_text())["latency_ms"]
-    return {"p50": latency["p50"], "p99": latency["p99"], "limit_p50": ring["p50"], "limit_p99": ring["p99"],
-            "ratio": latency["p50"] / ring["p50"], "limit": "empty ring through two other processes"}
+    return {
+        "p50": latency["p50"],
+        "p99": latency["p99"],
+        "limit_p50": ring["p50"],
+        "limit_p99": ring["p99"],
+        "ratio": latency["p50"] / ring["p50"],
+        "limit": "empty ring through two other processes",
+    }
 
 
 _STAGES: dict[str, Callable[[str], Record]] = {
@@ -143,8 +163,13 @@ def _compare(function: Callable[[], object], bare: Callable[[], object], limit: 
             act()
             row[column] = 1e3 * (time.perf_counter() - begin)
     p50, limit_p50 = np.median(times[repeats // 10 :], axis=0)
-    return {"p50": float(p50), "p99": float(np.quantile(times[repeats // 10 :, 0], 0.99)), "limit_p50": float(limit_p50),
-            "ratio": float(p50 / limit_p50), "limit": limit}
+    return {
+        "p50": float(p50),
+        "p99": float(np.quantile(times[repeats // 10 :, 0], 0.99)),
+        "limit_p50": float(limit_p50),
+        "ratio": float(p50 / limit_p50),
+        "limit": limit,
+    }
 
 
 def _ring() -> dict[str, float]:
@@ -155,7 +180,9 @@ def _ring() -> dict[str, float]:
     ]
     try:
         time.sleep(1.5)
-        done = subprocess.run([*module, "ask", str(_RING_S)], capture_output=True, text=True, timeout=60, env=environment)
+        done = subprocess.run(
+            [*module, "ask", str(_RING_S)], capture_output=True, text=True, timeout=60, env=environment
+        )
         if done.returncode:
             raise GpcError(f"the empty ring failed: {done.stderr.strip()}")
         return json.loads(done.stdout)

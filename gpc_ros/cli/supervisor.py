@@ -96,7 +96,7 @@ class Supervisor:
         for number in (signal.SIGINT, signal.SIGKILL):
             for child in self.children:
                 child.send(number)
-            while any([child.poll() for child in self.children]) and time.monotonic() < end:
+            while sum(child.poll() for child in self.children) and time.monotonic() < end:
                 time.sleep(0.01)
             end = time.monotonic() + 5.0
 

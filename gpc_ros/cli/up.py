@@ -30,10 +30,14 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     arguments.add_robot(parser)
     parser.add_argument("--planner", help="planner that drives (default: the robot's)")
     parser.add_argument("--rate", type=float, metavar="HZ", help="rate of the loop (default: the robot's)")
-    parser.add_argument("--duration", type=float, default=0.0, metavar="S", help="simulated time to run; 0: until Ctrl-C")
+    parser.add_argument(
+        "--duration", type=float, default=0.0, metavar="S", help="simulated time to run; 0: until Ctrl-C"
+    )
     parser.add_argument("--lockstep", action="store_true", help="time advances only with the command for each tick")
     parser.add_argument("--composed", action="store_true", help="all nodes in one process")
-    parser.add_argument("--network", action="store_true", help="open to other hosts (no authentication: trust them all)")
+    parser.add_argument(
+        "--network", action="store_true", help="open to other hosts (no authentication: trust them all)"
+    )
     parser.add_argument("--json", metavar="FILE", help="write the summary there")
     arguments.add_overrides(parser)
     return parser
@@ -138,8 +142,21 @@ def _result(
     simulator, controller = reports["simulator"], reports["controller"]
     parameters = config.load(args.robot, "controller", PARAMETERS["controller"], **values["controller"])
     rate = parameters.rate_hz
-    keys = ("ticks", "answered", "success", "goal_held_s", "mean_cost", "mean_abs_du", "latency_ms", "period_ms",
-            "deadline_misses", "late_answers", "overruns", "nonfinite_commands", "digest")
+    keys = (
+        "ticks",
+        "answered",
+        "success",
+        "goal_held_s",
+        "mean_cost",
+        "mean_abs_du",
+        "latency_ms",
+        "period_ms",
+        "deadline_misses",
+        "late_answers",
+        "overruns",
+        "nonfinite_commands",
+        "digest",
+    )
     return {
         "robot": args.robot,
         "planner": parameters.model_dump()["planner"],

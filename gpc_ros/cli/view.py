@@ -78,7 +78,9 @@ def print_summary(result: dict[str, Any], console: Console) -> None:
     )
     console.print(
         f"{result['ticks']} ticks, {share:.2f} % answered in time; measurement to command p50 {latency['p50']:.2f}, "
-        f"p99 {latency['p99']:.2f}, max {latency['max']:.2f} ms; period p50 {period['p50']:.2f}, p99 {period['p99']:.2f} ms"
+        f"p99 {latency['p99']:.2f}, max {latency['max']:.2f} ms; "
+        f"period p50 {period['p50']:.2f}, p99 {period['p99']:.2f} ms"
     )
     cpu = ", ".join(f"{name} {values['cpu_percent']:g} %" for name, values in result["nodes"].items())
-    console.print(f"processor: {cpu}; fallbacks: {result['fallbacks']}; non-finite commands: {result['nonfinite_commands']}")
+    fallbacks, bad = result["fallbacks"], result["nonfinite_commands"]
+    console.print(f"processor: {cpu}; fallbacks: {fallbacks}; non-finite commands: {bad}")

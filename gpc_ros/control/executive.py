@@ -34,9 +34,13 @@ class ExecutiveParameters(Parameters):
     switch_timeout_s: float = parameter(1.0, "a new planner must give a plan within this time", unit="s", gt=0, le=30)
     estimate_timeout_s: float = parameter(0.02, "without an estimate for this long: stop", unit="s", gt=0, le=1)
     plan_timeout_s: float = parameter(0.5, "a plan older than this drives no more", unit="s", gt=0, le=10)
-    recover_time_s: float = parameter(0.1, "a planner that failed must be well for this long to drive again", unit="s", ge=0)
+    recover_time_s: float = parameter(
+        0.1, "a planner that failed must be well for this long to drive again", unit="s", ge=0
+    )
     slew_rate: float = parameter(0.0, "largest change of a command; 0: unlimited", unit="ctrlranges per s", ge=0)
-    plan_rate_hz: float = parameter(50.0, "in lock-step: replans to wait for, as the planner's", unit="Hz", gt=0, le=1000)
+    plan_rate_hz: float = parameter(
+        50.0, "in lock-step: replans to wait for, as the planner's", unit="Hz", gt=0, le=1000
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,7 +128,9 @@ class Executive:
                 return self._refuse("estimate: old epoch")
             superseded = last.coasted and not estimate.coasted
             if estimate.epoch == last.epoch and estimate.stamp_ns <= last.stamp_ns and not superseded:
-                return self._refuse("estimate: duplicate" if estimate.stamp_ns == last.stamp_ns else "estimate: old stamp")
+                return self._refuse(
+                    "estimate: duplicate" if estimate.stamp_ns == last.stamp_ns else "estimate: old stamp"
+                )
             if estimate.epoch > last.epoch:
                 self._plans.clear()
                 self._hold.release()
@@ -227,7 +233,8 @@ class Executive:
             self._had_plan = False
             self.pending = ""
         elif now_ns > self._deadline_ns:
-            self.refusal = f"no plan from '{self.pending}' within {self.parameters.switch_timeout_s:g} s; '{self.active}' drives on"
+            limit_s = self.parameters.switch_timeout_s
+            self.refusal = f"no plan from '{self.pending}' within {limit_s:g} s; '{self.active}' drives on"
             self.pending = ""
 
     def _command(self, time_ns: int, rung: str, ctrl: Array, reason: str) -> Command:

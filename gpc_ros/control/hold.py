@@ -50,14 +50,14 @@ class Hold(Planner):
         mujoco.mj_fwdPosition(model, data)
         mujoco.mj_fwdVelocity(model, data)
         moments = np.zeros((model.nu, model.nv))
-        mujoco.mju_sparse2dense(moments, data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind)
+        mujoco.mju_sparse2dense(
+            moments, data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind
+        )
         if self._anchor is None:
             self._anchor = data.actuator_length.copy()
         ctrl = np.array([self._ctrl(index, moment) for index, moment in enumerate(moments)])
         knots = np.clip(ctrl, *model.actuator_ctrlrange.T)[None]
-        return Plan(
-            estimate.stamp_ns, estimate.stamp_ns, self._period_ns, knots, planner="hold", epoch=estimate.epoch
-        )
+        return Plan(estimate.stamp_ns, estimate.stamp_ns, self._period_ns, knots, planner="hold", epoch=estimate.epoch)
 
     def _ctrl(self, index: int, moment: Array) -> float:
         """Command of one actuator whose moment arms over the degrees of freedom are ``moment`` (nv,)."""

@@ -76,9 +76,9 @@ def encode_joint_state(
     stamp_ns: int,
     frame_id: str,
     names: tuple[str, ...],
-    position: Sequence[float] = (),
-    velocity: Sequence[float] = (),
-    effort: Sequence[float] = (),
+    position: Sequence[float] | Array = (),
+    velocity: Sequence[float] | Array = (),
+    effort: Sequence[float] | Array = (),
 ) -> bytes:
     """A sensor_msgs/JointState as bytes, for ``Publisher.publish``."""
     head = _head(frame_id, names)
@@ -108,7 +108,7 @@ class JointStateDecoder:
         """
         if len(data) == self._size and data.startswith(self._head, 12):
             _, sec, nanosec, _, *values = self._layout.unpack_from(data)
-            a, b, c = self._counts
+            a, b, _ = self._counts
             if (values[0], values[a + 1], values[a + b + 2]) == self._counts:
                 return self._content(
                     sec * NS_PER_S + nanosec, values[1 : a + 1], values[a + 2 : a + b + 2], values[a + b + 3 :]
@@ -144,8 +144,7 @@ class _Reader:
     def take(self, kinds: str) -> tuple[int, ...]:
         """Four-byte values, ``kinds`` as in ``struct``."""
         self.offset += -self.offset % 4
-        values = self._unpack(f"<{kinds}")
-        return values
+        return self._unpack(f"<{kinds}")
 
     def _unpack(self, form: str) -> tuple[int, ...]:
         try:

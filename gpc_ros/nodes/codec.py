@@ -1,7 +1,7 @@
 """Signals to messages and back. The one place where names, order and units of the wire meet those of the core.
 
 ``header.frame_id`` carries words that no standard message has a field for: ``epoch N`` (resets of the plant; absent
-means 0), an estimate's health and whether it was coasted, a plan's interpolation. Robots that leave it empty are understood.
+means 0), an estimate's health and whether it was coasted, a plan's interpolation. It may be empty.
 """
 
 from __future__ import annotations
@@ -94,7 +94,9 @@ class Codec:
         first_ns = plan.start_ns - plan.stamp_ns
         for index, knot in enumerate(knots):
             after = Duration(**_parts(first_ns + index * plan.period_ns))
-            message.points.append(JointTrajectoryPoint(**{_POINT_FIELD[self._field]: knot.tolist()}, time_from_start=after))
+            message.points.append(
+                JointTrajectoryPoint(**{_POINT_FIELD[self._field]: knot.tolist()}, time_from_start=after)
+            )
         return message
 
     def decode_plan(self, data: bytes, planner: str) -> Plan:
@@ -166,8 +168,11 @@ def _order(given: tuple[str, ...], expected: tuple[str, ...]) -> list[int]:
     if set(given) != set(expected) or len(given) != len(expected):
         missing, unknown = sorted(set(expected) - set(given)), sorted(set(given) - set(expected))
         twice = sorted({name for name in given if given.count(name) > 1}) if len(given) < 1000 else []
-        found = [f"{what}: {', '.join(names[:10])}" for what, names in
-                 (("missing", missing), ("unknown", unknown), ("twice", twice)) if names]
+        found = [
+            f"{what}: {', '.join(names[:10])}"
+            for what, names in (("missing", missing), ("unknown", unknown), ("twice", twice))
+            if names
+        ]
         raise InvalidSignal("names", f"names do not match ({'; '.join(found)}). Expected: {', '.join(expected)}")
     return [given.index(name) for name in expected]
 

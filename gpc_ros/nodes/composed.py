@@ -6,7 +6,7 @@ import os
 
 from gpc_ros.nodes.controller import Controller
 from gpc_ros.nodes.estimator import Estimator
-from gpc_ros.nodes.shell import run
+from gpc_ros.nodes.running import run
 from gpc_ros.nodes.simulator import Simulator
 from gpc_ros.nodes.spc import Spc
 

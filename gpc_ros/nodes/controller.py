@@ -3,15 +3,18 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
-from std_msgs.msg import Float64MultiArray, String
+from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool
 
 from gpc_ros import spec
-from gpc_ros.control.executive import Executive, check_planner
-from gpc_ros.errors import GpcError
-from gpc_ros.nodes.shell import Shell, run
+from gpc_ros.control.executive import Executive
+from gpc_ros.nodes.announcer import Announcer
+from gpc_ros.nodes.running import run
+from gpc_ros.nodes.shell import Shell
+from gpc_ros.nodes.switch import Switch
 from gpc_ros.signals import Command, Estimate
 from gpc_ros.statistics import Histogram
 
@@ -33,17 +36,16 @@ class Controller(Shell):
         self._command = self.publisher("command")
         array = p.command_array_topic
         self._array = self.node.create_publisher(Float64MultiArray, array, 1) if array else None
-        self._active = self.publisher("controller/active")
-        self._wanted = self.publisher("controller/wanted")
-        self._told: dict[str, str] = {}
-        self.parameters.on_change(self._configure, check=self._check)
+        self._announcer = Announcer(self, self.executive)
+        self._switch = Switch(self, self.executive, self.now, self._announcer.tell)
+        self.parameters.on_change(self._configure, check=self._switch.check)
         for topic in (t for t in spec.NODES[self.name].inputs if t.endswith("/plan")):
-            self.on_data(topic, lambda data, info, planner=topic.removesuffix("/plan"): self._on_plan(data, planner))
+            self.on_data(topic, partial(self._on_plan, topic.removesuffix("/plan")))
         self.on_data("state_estimate", self._on_estimate)
         if not p.lockstep:
             loop.every(p.period_ns, self._watch)
         self.node.create_service(SetBool, "controller/stop", self._on_stop)
-        self.node.create_timer(0.05, self._tell)
+        self.node.create_timer(0.05, self._announcer.tell)
 
     def warm_up(self) -> None:
         """An executive of its own selects a few commands."""
@@ -55,7 +57,7 @@ class Controller(Shell):
             command = executive.select(tick)
             self.codec.decode_command(self.codec.encode_command(command))
 
-    def _now(self) -> int:
+    def now(self) -> int:
         """The executive's ``now``: steady time, in lock-step the stamp itself."""
         if not self.value.lockstep:
             return time.monotonic_ns()
@@ -71,7 +73,7 @@ class Controller(Shell):
         if self.executive.accept_estimate(estimate, now_ns):
             self._act()
 
-    def _on_plan(self, data: bytes, planner: str) -> None:
+    def _on_plan(self, planner: str, data: bytes, info: Any) -> None:
         held_up = self.value.lockstep and self.executive.waiting()
         if self.executive.accept_plan(self.codec.decode_plan(data, planner)) and held_up:
             self._act()
@@ -80,7 +82,7 @@ class Controller(Shell):
         if self.value.lockstep and self.executive.waiting():
             return
         begin_ns = time.monotonic_ns()
-        self._publish(self.executive.select(self._now()))
+        self._publish(self.executive.select(self.now()))
         self.time_used.add(time.monotonic_ns() - begin_ns)
 
     def _publish(self, command: Command) -> None:
@@ -96,27 +98,6 @@ class Controller(Shell):
         if self._sent is not None and time.monotonic_ns() - self._sent_ns > 1.5 * self.value.period_ns:
             self._publish(self.executive.select(time.monotonic_ns()))
 
-    def _check(self, parameters: Any) -> None:
-        """Refuse a set of parameters; a new planner is asked for a plan first, and this waits for it."""
-        for name, what in ((parameters.planner, "planner"), (parameters.fallback, "fallback")):
-            if name:
-                check_planner(name, what)
-        if parameters.planner != self.executive.active:
-            self._switch(parameters.planner)
-
-    def _switch(self, planner: str) -> None:
-        self.loop.post(lambda: self.executive.request(planner, self._now()))
-        end = time.monotonic() + self.value.switch_timeout_s + 0.5
-        while time.monotonic() < end:
-            time.sleep(0.005)
-            self._tell()
-            if self.executive.active == planner:
-                return
-            if self.executive.refusal:
-                raise GpcError(self.executive.refusal)
-        self.loop.post(self.executive.cancel_request)
-        raise GpcError(f"no estimate to switch on; '{self.executive.active}' stays")
-
     def _configure(self, parameters: Any) -> None:
         self.loop.post(lambda: self.executive.configure(parameters))
 
@@ -125,35 +106,24 @@ class Controller(Shell):
         response.success, response.message = True, "stopped" if request.data else "running"
         return response
 
-    def _tell(self) -> None:
-        """Latched topics and the log, outside the loop: who drives, who shall plan, what changed."""
-        executive = self.executive
-        for publisher, key, text in (
-            (self._active, "active", executive.driver or "none"),
-            (self._wanted, "wanted", ",".join(executive.wanted)),
-        ):
-            if self._told.get(key) != text:
-                self._told[key] = text
-                publisher.publish(String(data=text))
-        while executive.events:
-            event = executive.events.popleft()
-            why = f" ({event.reason})" if event.reason else ""
-            level = "warn" if event.reason else "info"
-            self.say(level, f"{event.after} drives{why}", key=f"{event.before}{event.after}")
-
     def close(self) -> None:
         """The last command is the safe one."""
         self.executive.stopped = True
         if self._sent is not None:
-            self._publish(self.executive.select(self._now()))
+            self._publish(self.executive.select(self.now()))
 
     def figures(self) -> dict[str, object]:
         """Who drives and why, time used, counters."""
         executive = self.executive
         reason = self._sent.reason if self._sent else "no estimate yet"
         used = {f"select_ms {key}": value for key, value in self.time_used.summary().items()}
-        return {"active": executive.active, "driver": executive.driver, "reason": reason, **used,
-                "executive": executive.counts.text()}
+        return {
+            "active": executive.active,
+            "driver": executive.driver,
+            "reason": reason,
+            **used,
+            "executive": executive.counts.text(),
+        }
 
     def summary(self) -> dict[str, object]:
         """Fallbacks and refusals."""

@@ -10,7 +10,8 @@ from std_msgs.msg import Float64MultiArray, MultiArrayDimension
 
 from gpc_ros.estimation.command_log import CommandLog
 from gpc_ros.estimation.ekf import Ekf
-from gpc_ros.nodes.shell import Shell, run
+from gpc_ros.nodes.running import run
+from gpc_ros.nodes.shell import Shell
 from gpc_ros.signals import NS_PER_S, Estimate, Measurement
 from gpc_ros.statistics import Histogram
 

@@ -48,7 +48,9 @@ def check_closed() -> None:
     if os.environ.get(_CLOSED) != "closed":
         return
     if ports := open_ports():
-        raise GpcError(f"the network is to be closed, but UDP ports {ports} are open to it: is Fast DDS the middleware?")
+        raise GpcError(
+            f"the network is to be closed, but UDP ports {ports} are open to it: is Fast DDS the middleware?"
+        )
 
 
 def open_ports() -> list[int]:

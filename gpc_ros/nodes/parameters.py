@@ -1,4 +1,4 @@
-"""ROS parameters from pydantic models: declared once, with description, unit, range; set only as a whole or not at all."""
+"""ROS parameters from pydantic models: declared once, with description, unit, range; set as a whole or not at all."""
 
 from __future__ import annotations
 
@@ -31,21 +31,25 @@ class NodeParameters(Generic[P]):
         self._model = model
         self._names: set[str] = set()
         self._listeners: list[Callable[[P], None]] = []
-        self._checks: list[Callable[[P], None]] = []
+        self._checks: list[Callable[[P], object]] = []
         self._declare(model, "", tables or {}, {})
         _refuse_unknown(node, self._names)
         self.value = self._build({})
         node.add_on_set_parameters_callback(self._check)
         node.add_post_set_parameters_callback(self._apply)
 
-    def on_change(self, apply: Callable[[P], None], *, check: Callable[[P], None] | None = None) -> None:
+    def on_change(self, apply: Callable[[P], None], *, check: Callable[[P], object] | None = None) -> None:
         """Have ``apply`` called with every new set. ``check`` is asked first and raises GpcError to refuse it."""
         self._listeners.append(apply)
         if check is not None:
             self._checks.append(check)
 
     def _declare(
-        self, model: type[BaseModel], prefix: str, tables: Mapping[str, Mapping[str, float]], defaults: Mapping[str, Any]
+        self,
+        model: type[BaseModel],
+        prefix: str,
+        tables: Mapping[str, Mapping[str, float]],
+        defaults: Mapping[str, Any],
     ) -> None:
         for name, field in model.model_fields.items():
             kind, default = field.annotation, defaults.get(name, field.get_default(call_default_factory=True))

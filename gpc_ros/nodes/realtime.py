@@ -31,7 +31,12 @@ def set_up(parameters: RealtimeParameters, report: Callable[[str], None]) -> Non
         threads = [threading.get_native_id(), *_middleware_threads()]
         _step("priority", f"SCHED_FIFO {parameters.priority}", lambda: _fifo(threads, parameters.priority), report)
         # the main thread shares the interpreter lock: were it put aside while holding it, the loop would wait for it
-        _step("priority", "of parameters and services", lambda: _fifo([os.getpid()], max(1, parameters.priority // 2)), report)
+        _step(
+            "priority",
+            "of parameters and services",
+            lambda: _fifo([os.getpid()], max(1, parameters.priority // 2)),
+            report,
+        )
     if parameters.lock_memory:
         _step("memory", "locked", _lock_memory, report)
     if parameters.freeze_gc:
@@ -42,8 +47,10 @@ def set_up(parameters: RealtimeParameters, report: Callable[[str], None]) -> Non
 
 
 def set_up_planner(parameters: RealtimeParameters, report: Callable[[str], None]) -> None:
-    """Niceness of the calling thread, which computes a lot. No SCHED_FIFO: the kernel stops all real-time threads of a
-    core for 50 ms when together they take more than 95 % of a second."""
+    """Niceness of the calling thread, which computes a lot.
+
+    No SCHED_FIFO: the kernel stops the real-time threads of a core for 50 ms when together they take over 95 % of 1 s.
+    """
 
     def act() -> None:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # else inherited from the thread that started it

@@ -2,28 +2,19 @@
 
 from __future__ import annotations
 
-import json
-import os
-import signal
-import sys
 import threading
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from importlib import import_module
-from pathlib import Path
 from typing import Any, ClassVar
 
-import rclpy
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
-from rclpy.executors import SingleThreadedExecutor
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
-from rclpy.signals import SignalHandlerOptions
 
 from gpc_ros import registry, spec
-from gpc_ros.errors import GpcError, InvalidSignal
+from gpc_ros.errors import InvalidSignal
 from gpc_ros.node_parameters import PARAMETERS
-from gpc_ros.nodes import network, realtime
 from gpc_ros.nodes.codec import Codec
 from gpc_ros.nodes.loop import Loop
 from gpc_ros.nodes.parameters import NodeParameters
@@ -53,9 +44,6 @@ class Shell:
         self.counts = Counts()
         self.finished = threading.Event()
         self._logged: dict[str, float] = {}
-        self._owners: dict[str, bytes] = {}
-        self._graph: dict[str, dict[bytes, str]] = {}
-        self._graph_at: dict[str, float] = {}
         self._diagnostics = self.publisher("/diagnostics")
         self.node.create_timer(1.0, self._diagnose)
 
@@ -87,7 +75,7 @@ class Shell:
         return self.node.create_publisher(_message(entry.message), topic, self._qos(entry.qos))
 
     def on_data(self, topic: str, callback: Callable[[bytes, Any], None]) -> None:
-        """Have the loop call ``callback`` with each message of ``topic``; bad ones are counted and named, not raised."""
+        """Have the loop call ``callback`` with each message of ``topic``; bad ones are counted and named."""
         entry = spec.TOPICS[topic]
 
         def guarded(data: bytes, info: Any) -> None:
@@ -97,30 +85,8 @@ class Shell:
                 self.counts[f"{topic}: {error.reason}"] += 1
                 self.say("warn", f"{topic} refused: {error}", key=f"{topic}{error.reason}")
 
-        guarded.__qualname__ = callback.__qualname__
+        guarded.__qualname__ = getattr(callback, "__qualname__", topic)
         self.loop.subscribe(self.node, _message(entry.message), topic, self._qos(entry.qos), guarded)
-
-    def exclusive(self, info: Any, topic: str) -> bool:
-        """Whether a message is from the one publisher that ``topic`` belongs to: the first, until it is gone."""
-        gid = bytes(info["publisher_gid"]["data"])
-        owner = self._owners.get(topic)
-        if owner == gid:
-            return True
-        if owner is None or owner not in self._publishers(topic):
-            self._owners[topic] = gid
-            return True
-        self.counts[f"{topic}: second publisher"] += 1
-        names = self._publishers(topic)
-        self.say("error", f"{topic}: ignoring {names.get(gid, 'a second publisher')}; {names[owner]} was first", key=topic)
-        return False
-
-    def _publishers(self, topic: str) -> dict[bytes, str]:
-        now = time.monotonic()
-        if now - self._graph_at.get(topic, -1.0) > 0.2:  # the graph is slow to ask
-            self._graph_at[topic] = now
-            ends = self.node.get_publishers_info_by_topic(topic)
-            self._graph[topic] = {bytes(end.endpoint_gid): f"{end.node_namespace}{end.node_name}" for end in ends}
-        return self._graph[topic]
 
     def on_event(self, topic: str, callback: Callable[[Any], None]) -> None:
         """Have ``callback`` called with each message of a rare topic, outside the loop."""
@@ -173,56 +139,3 @@ def _text(value: object) -> str:
 def _message(name: str) -> type:
     package, kind = name.split("/")
     return getattr(import_module(f"{package}.msg"), kind)
-
-
-def run(shells: Sequence[type[Shell]], args: Sequence[str] | None = None) -> int:
-    """Run one node, or several in one process on one loop; the exit code.
-
-    SIGINT, SIGTERM and SIGHUP end it in order: loop, last words, report. Mistakes of the user are one line and code 2.
-    """
-    try:
-        return _run(shells, args)
-    except GpcError as error:
-        print(f"gpc_ros {' '.join(shell.name for shell in shells)}: {error}", file=sys.stderr)
-        return 2
-
-
-def _run(shells: Sequence[type[Shell]], args: Sequence[str] | None) -> int:
-    network.check_security()
-    rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
-    context = rclpy.get_default_context()
-    stop = threading.Event()
-    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
-        signal.signal(number, lambda *_: os._exit(1) if stop.is_set() else stop.set())
-    loop = Loop(context)
-    nodes: list[Shell] = []
-    executor = SingleThreadedExecutor(context=context)
-    try:
-        for shell in shells:
-            nodes.append(shell(loop, context))
-            executor.add_node(nodes[-1].node)
-        network.refuse_duplicates([node.node for node in nodes])
-        network.check_closed()
-        loop.report = lambda line: nodes[0].say("error", line)
-        for node in nodes:
-            node.warm_up()
-        loop.start(lambda: realtime.set_up(nodes[0].value.realtime, nodes[0].node.get_logger().info))
-        for node in nodes:
-            node.start()
-        while not stop.is_set() and not any(node.finished.is_set() for node in nodes):
-            loop.guard(executor.spin_once, 0.05)  # a parameter or service callback that raises must not end the node
-    finally:
-        loop.stop()
-        for node in nodes:
-            node.close()
-        _report(nodes)
-        executor.shutdown(timeout_sec=0.1)
-        rclpy.try_shutdown(context=context)
-    return 0
-
-
-def _report(nodes: Sequence[Shell]) -> None:
-    for node in nodes:
-        if file := node.value.report:
-            content = {**node.summary(), "events": node.counts, "exceptions": node.loop.counts}
-            Path(file).write_text(json.dumps(content, default=str))

@@ -6,10 +6,12 @@ import time
 from typing import Any
 
 from rosgraph_msgs.msg import Clock
-from std_srvs.srv import SetBool, Trigger
 
 from gpc_ros.nodes import codec, goals
-from gpc_ros.nodes.shell import Shell, run
+from gpc_ros.nodes.ownership import Ownership
+from gpc_ros.nodes.plant_services import PlantServices
+from gpc_ros.nodes.running import run
+from gpc_ros.nodes.shell import Shell
 from gpc_ros.signals import NS_PER_S, Array, Command, Estimate
 from gpc_ros.simulation.pacing import Pacing
 from gpc_ros.simulation.run_log import RunLog
@@ -30,15 +32,14 @@ class Simulator(Shell):
         self.simulation = Simulation(self.task, p, period_ns=p.period_ns, first_stamp_ns=first_ns)
         self.log = RunLog(self.task)
         self.pacing = Pacing(p.command_timeout_s)
-        self.paused = False
-        self._steps = 0
         self._ticks_wanted = round(p.duration_s * p.rate_hz)
         self._measured = self.publisher("joint_states")
         self._truth = self.publisher("ground_truth")
         self._truth_wanted = False
         self._clock = self.publisher("clock") if p.publish_clock else None
         self._goals = goals.Goals(self, self._on_goal) if self.task.goal else None
-        self.parameters.on_change(self.simulation.configure)
+        self.parameters.on_change(self._configure, check=self.simulation.substeps)
+        self._commander = Ownership(self, "command")
         self.on_data("command", self._on_command)
         if self._goals is not None:
             self._goals.publish(self.simulation.goal)
@@ -46,31 +47,33 @@ class Simulator(Shell):
             _ASK_AGAIN_NS if p.lockstep else round(p.period_ns / p.real_time_factor),
             self._ask if p.lockstep else self._on_deadline,
         )
-        self.node.create_service(Trigger, "simulator/reset", self._on_reset)
-        self.node.create_service(SetBool, "simulator/pause", self._on_pause)
-        self.node.create_service(Trigger, "simulator/step", self._on_step)
+        self.services = PlantServices(self, self._reset)
 
     def _on_deadline(self, lateness_ns: int) -> None:
         """Real time: apply the latest command, step, measure; standing still, ask again."""
-        if not self.pacing.begun or (self.paused and not self._steps):
+        unanswered = not self.pacing.begun and self.simulation.measure() is not None
+        if unanswered or not self.services.may_step():
             self._ask(lateness_ns)
             return
-        self._steps = max(0, self._steps - 1)
         now_ns = time.monotonic_ns()
         self.pacing.woke(now_ns)
         self._advance(self.pacing.command(now_ns))
 
     def _on_command(self, data: bytes, info: Any) -> None:
         command = self.codec.decode_command(data)
-        if not self.exclusive(info, "command"):
+        if not self._commander.admits(info):
             return
         reason = self.pacing.answer(command, self.simulation.stamp_ns, self.simulation.epoch, time.monotonic_ns())
         if reason:
             self.counts[f"command: {reason}"] += 1
-        elif self.value.lockstep and command.stamp_ns == self.simulation.stamp_ns and not self.paused:
+        elif self.value.lockstep and command.stamp_ns == self.pacing.last_asked_ns and self.services.may_step():
             self._advance(command)
-            while self.simulation.measure() is None and not self.finished.is_set():
-                self._advance(command)  # a lost measurement cannot be answered
+            self._skip_lost(command)
+
+    def _skip_lost(self, command: Command | None) -> None:
+        """Lock-step: a measurement that is lost or still on its way cannot be answered."""
+        while self.simulation.measure() is None and not self.finished.is_set():
+            self._advance(command)
 
     def _advance(self, command: Command | None) -> None:
         simulation = self.simulation
@@ -101,6 +104,15 @@ class Simulator(Shell):
             truth = Estimate(simulation.stamp_ns, data.qpos.copy(), data.qvel.copy(), epoch=simulation.epoch)
             self._truth.publish(self.codec.encode_estimate(truth))
 
+    def start(self) -> None:
+        """In lock-step no deadline carries the plant over a delay of its first measurement."""
+        if self.value.lockstep:
+            self.loop.post(lambda: self._skip_lost(None))
+
+    def _reset(self) -> None:
+        self.simulation.reset()
+        self._begin_epoch("asked for")
+
     def _begin_epoch(self, why: str) -> None:
         self.log.clear()
         self.log.goal = self.simulation.goal
@@ -108,38 +120,24 @@ class Simulator(Shell):
             self._goals.publish(self.simulation.goal)
         self.say("info", f"reset: {why}; epoch {self.simulation.epoch}")
 
+    def _configure(self, parameters: Any) -> None:
+        self.loop.post(lambda: self.simulation.configure(parameters))
+
     def _on_goal(self, goal: Array) -> None:
         self.simulation.goal = self.log.goal = goal
 
-    def _on_reset(self, request: Any, response: Any) -> Any:
-        def act() -> None:
-            self.simulation.reset()
-            self._begin_epoch("asked for")
-
-        self.loop.post(act)
-        response.success, response.message = True, f"epoch {self.simulation.epoch + 1}"
-        return response
-
-    def _on_pause(self, request: Any, response: Any) -> Any:
-        self.paused = request.data
-        response.success, response.message = True, "paused" if self.paused else "running"
-        return response
-
-    def _on_step(self, request: Any, response: Any) -> Any:
-        response.success, response.message = self.paused, "one tick" if self.paused else "not paused"
-        self._steps += self.paused
-        return response
+    @property
+    def _overruns(self) -> int:
+        return 0 if self.value.lockstep else self._deadline.overruns
 
     def figures(self) -> dict[str, object]:
-        """Latency, period and real-time figures of the last second and of the run."""
+        """Latency, period and counters of the run so far."""
         self._truth_wanted = self._truth.get_subscription_count() > 0
-        overruns = self._deadline.overruns if not self.value.lockstep else 0
-        return {**self.pacing.figures(), "overruns": overruns, "simulated": self.simulation.counts.text()}
+        return {**self.pacing.figures(), "overruns": self._overruns, "simulated": self.simulation.counts.text()}
 
     def summary(self) -> dict[str, object]:
         """The run: ticks, latency, success, cost, digest."""
-        overruns = self._deadline.overruns if not self.value.lockstep else 0
-        return {**self.pacing.summary(), **self.log.summary(), "overruns": overruns, "digest": self.log.digest}
+        return {**self.pacing.summary(), **self.log.summary(), "overruns": self._overruns, "digest": self.log.digest}
 
 
 def main() -> int:

@@ -13,7 +13,8 @@ from gpc_ros.clock import Deadline
 from gpc_ros.control import spc
 from gpc_ros.control.executive import plan_divisor
 from gpc_ros.nodes import goals, realtime
-from gpc_ros.nodes.shell import Shell, run
+from gpc_ros.nodes.running import run
+from gpc_ros.nodes.shell import Shell
 from gpc_ros.signals import NS_PER_S, Array, Estimate, Plan
 from gpc_ros.spec import plan_topic
 from gpc_ros.statistics import Histogram

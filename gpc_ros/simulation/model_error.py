@@ -32,7 +32,9 @@ def scale(model: mujoco.MjModel, errors: Sequence[str]) -> None:
         if not np.isfinite(value):
             raise InvalidParameter(f"model_error '{error}': expected field=factor or field:element=factor")
         if not isinstance(array, np.ndarray) or not np.issubdtype(array.dtype, np.floating):
-            raise InvalidParameter(f"model_error '{error}': MuJoCo models have no numeric field '{field}' (such as body_mass)")
+            raise InvalidParameter(
+                f"model_error '{error}': MuJoCo models have no numeric field '{field}' (such as body_mass)"
+            )
         array[_rows(model, field, element, error)] *= value
     if errors:
         mujoco.mj_setConst(model, mujoco.MjData(model))
@@ -44,7 +46,13 @@ def _rows(model: mujoco.MjModel, field: str, element: str, error: str) -> slice:
     kind = _KINDS.get(field.split("_")[0])
     if kind is None:
         raise InvalidParameter(f"model_error '{error}': elements of '{field}' have no names")
-    count = {"joint": model.njnt, "body": model.nbody, "geom": model.ngeom, "actuator": model.nu, "tendon": model.ntendon}[kind]
+    count = {
+        "joint": model.njnt,
+        "body": model.nbody,
+        "geom": model.ngeom,
+        "actuator": model.nu,
+        "tendon": model.ntendon,
+    }[kind]
     names = [getattr(model, kind)(i).name for i in range(count)]
     if element not in names:
         raise InvalidParameter(f"model_error '{error}': no {kind} '{element}'. Valid: {', '.join(filter(None, names))}")

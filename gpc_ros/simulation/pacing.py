@@ -16,7 +16,7 @@ class Pacing:
     def __init__(self, command_timeout_s: float) -> None:
         self._timeout_ns = round(command_timeout_s * NS_PER_S)
         self._asked: dict[int, int] = {}
-        self._last_asked = -1
+        self.last_asked_ns = -1
         self._command: Command | None = None
         self._answered_ns = 0
         self._woke_ns = 0
@@ -31,7 +31,7 @@ class Pacing:
     def asked(self, stamp_ns: int, now_ns: int) -> None:
         """A measurement went out."""
         self._asked[stamp_ns] = now_ns
-        self._last_asked = stamp_ns
+        self.last_asked_ns = stamp_ns
         while len(self._asked) > _KEPT:
             del self._asked[next(iter(self._asked))]
 
@@ -48,7 +48,7 @@ class Pacing:
             return "old stamp"
         if (asked_ns := self._asked.pop(command.stamp_ns, None)) is not None and self.begun:
             self.latency.add(now_ns - asked_ns)
-            in_time = command.stamp_ns == self._last_asked
+            in_time = command.stamp_ns == self.last_asked_ns
             self.answered += in_time
             self.late += not in_time
         self._command, self._answered_ns, self.begun = command, now_ns, True

@@ -10,7 +10,9 @@ class NoiseParameters(Parameters):
 
     position: float = parameter(1e-3, "of measured positions", unit="rad or m", ge=0, le=10)
     velocity: float = parameter(1e-2, "of measured velocities", unit="rad/s or m/s", ge=0, le=100)
-    acceleration: float = parameter(0.0, "of disturbing accelerations on every degree of freedom", unit="rad/s^2 or m/s^2", ge=0)
+    acceleration: float = parameter(
+        0.0, "of disturbing accelerations on every degree of freedom", unit="rad/s^2 or m/s^2", ge=0
+    )
 
 
 class FaultParameters(Parameters):
@@ -37,4 +39,6 @@ class SimulationParameters(Parameters):
     )
     start: str = parameter("random", "'random', 'named', or a keyframe of the model")
     seed: int = parameter(0, "of starts, noise and faults", ge=0)
-    command_timeout_s: float = parameter(0.02, "without a command for this long the plant applies its safe one", unit="s", gt=0)
+    command_timeout_s: float = parameter(
+        0.02, "without a command for this long the plant applies its safe one", unit="s", gt=0
+    )

@@ -25,7 +25,9 @@ class Simulation:
     ``stamp_ns`` is the time of the present state and never goes back, ``epoch`` counts resets.
     """
 
-    def __init__(self, task: Task, parameters: SimulationParameters, *, period_ns: int, first_stamp_ns: int = 0) -> None:
+    def __init__(
+        self, task: Task, parameters: SimulationParameters, *, period_ns: int, first_stamp_ns: int = 0
+    ) -> None:
         self.task = task
         self.period_ns = period_ns
         self.model = task.load_model()
@@ -49,17 +51,25 @@ class Simulation:
         Raises:
             InvalidParameter: if the loop period is not a whole number of physics steps.
         """
+        self._substeps = self.substeps(parameters)
+        self.parameters = parameters
+        self.model.opt.timestep = self.period_ns / NS_PER_S / self._substeps
+        self._measurement_delay = round(parameters.measurement_delay_s * NS_PER_S / self.period_ns)
+        self._actuation_delay = round(parameters.actuation_delay_s * NS_PER_S / self.period_ns)
+
+    def substeps(self, parameters: SimulationParameters) -> int:
+        """Physics steps per loop period.
+
+        Raises:
+            InvalidParameter: if that is not a whole number.
+        """
         substeps = round(self.period_ns / NS_PER_S / parameters.physics_step_s)
         if substeps < 1 or abs(substeps * parameters.physics_step_s * NS_PER_S - self.period_ns) > 1:
             raise InvalidParameter(
                 f"physics_step_s = {parameters.physics_step_s}: the loop period {self.period_ns / NS_PER_S} s "
                 "must be a whole number of physics steps"
             )
-        self.parameters = parameters
-        self.model.opt.timestep = self.period_ns / NS_PER_S / substeps
-        self._substeps = substeps
-        self._measurement_delay = round(parameters.measurement_delay_s * NS_PER_S / self.period_ns)
-        self._actuation_delay = round(parameters.actuation_delay_s * NS_PER_S / self.period_ns)
+        return substeps
 
     @property
     def stamp_ns(self) -> int:

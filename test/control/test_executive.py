@@ -38,8 +38,16 @@ class Bench:
         values = {"stamp_ns": self.stamp, "qpos": np.zeros(2), "qvel": np.zeros(2), "epoch": self.epoch, **changes}
         return Estimate(**values)
 
-    def plan(self, value: float = 0.5, *, planner: str = "spc", length: int = 10, period: int = 100 * MS, **changes: object) -> bool:
-        values = {"stamp_ns": self.stamp, "start_ns": self.stamp, "period_ns": period, "planner": planner, "epoch": self.epoch}
+    def plan(
+        self, value: float = 0.5, *, planner: str = "spc", length: int = 10, period: int = 100 * MS, **changes: object
+    ) -> bool:
+        values = {
+            "stamp_ns": self.stamp,
+            "start_ns": self.stamp,
+            "period_ns": period,
+            "planner": planner,
+            "epoch": self.epoch,
+        }
         return self.executive.accept_plan(Plan(**{**values, "knots": np.full((length, 1), value), **changes}))
 
 
@@ -110,7 +118,9 @@ def test_silence_of_the_estimator(bench: Bench, silent_ticks: int, source: str) 
     assert command.stamp_ns == bench.stamp
 
 
-@pytest.mark.parametrize(("health", "source"), [(Health.DEGRADED, "spc"), (Health.STARTING, "hold"), (Health.UNHEALTHY, STOP)])
+@pytest.mark.parametrize(
+    ("health", "source"), [(Health.DEGRADED, "spc"), (Health.STARTING, "hold"), (Health.UNHEALTHY, STOP)]
+)
 def test_health_of_the_estimate(bench: Bench, health: Health, source: str) -> None:
     bench.tick()
     bench.plan()
@@ -128,7 +138,9 @@ def test_every_combination_of_failures_takes_the_first_able_rung() -> None:
             for _ in range(20):
                 bench.tick(estimate=False)
         command = bench.tick(estimate=estimate_ok, health=Health.OK if healthy else Health.UNHEALTHY)
-        able = [name for name, fine in (("spc", plan), ("hold", True)) if fine and not stopped and estimate_ok and healthy]
+        able = [
+            name for name, fine in (("spc", plan), ("hold", True)) if fine and not stopped and estimate_ok and healthy
+        ]
         assert command.source == (able or [STOP])[0]
         assert np.isfinite(command.ctrl).all()
 
@@ -202,7 +214,7 @@ def test_switch_without_plan_is_refused_and_the_old_planner_drives_on() -> None:
 
 @pytest.mark.parametrize("field", ["planner", "fallback"])
 def test_unknown_planner_names_the_valid_ones(field: str) -> None:
-    with pytest.raises(UnknownName, match="unknown .*'spx'. Did you mean 'spc'.*Valid: .*hold"):
+    with pytest.raises(UnknownName, match=r"unknown .*'spx'. Did you mean 'spc'.*Valid: .*hold"):
         Bench(**{field: "spx"})
 
 

@@ -120,7 +120,7 @@ def test_unstable_physics_is_seen_and_begins_an_epoch() -> None:
 
 def test_named_start_keyframe_and_unknown_start() -> None:
     assert np.array_equal(make(start="named").data.qpos, make(start="hanging").data.qpos)
-    with pytest.raises(InvalidModel, match="no keyframe 'sideways'. Valid: .*hanging"):
+    with pytest.raises(InvalidModel, match=r"no keyframe 'sideways'. Valid: .*hanging"):
         make(start="sideways")
 
 
