@@ -17,7 +17,8 @@ import numpy as np
 from gpc_ros.errors import InvalidSignal
 from gpc_ros.signals import NS_PER_S, Array
 
-_LITTLE_ENDIAN = b"\x00\x01\x00\x00"
+_REPRESENTATION = b"\x00\x01"  # little-endian plain CDR
+_LITTLE_ENDIAN = _REPRESENTATION + b"\x00\x00"
 _MAX_ITEMS = 100_000  # names or values in one message: no robot has more, a hostile message may
 
 
@@ -106,12 +107,12 @@ class JointStateDecoder:
         Raises:
             InvalidSignal: if the bytes are no plain little-endian JointState.
         """
-        if len(data) == self._size and data.startswith(self._head, 12):
+        if len(data) == self._size and data.startswith(self._head, 12) and data.startswith(_REPRESENTATION):
             _, sec, nanosec, _, *values = self._layout.unpack_from(data)
             a, b, _ = self._counts
             if (values[0], values[a + 1], values[a + b + 2]) == self._counts:
                 return self._content(
-                    sec * NS_PER_S + nanosec, values[1 : a + 1], values[a + 2 : a + b + 2], values[a + b + 3 :]
+                    _time(sec, nanosec), values[1 : a + 1], values[a + 2 : a + b + 2], values[a + b + 3 :]
                 )
         return self._learn(data)
 
@@ -129,14 +130,20 @@ class JointStateDecoder:
         if layout.size <= len(data):  # some middlewares leave spare bytes at the end
             self._size, self._head, self._layout = len(data), data[12:head_end], layout
             self._counts, self._texts = counts, (frame_id, names)
-        return JointState(sec * NS_PER_S + nanosec, frame_id, names, *arrays)
+        return JointState(_time(sec, nanosec), frame_id, names, *arrays)
+
+
+def _time(sec: int, nanosec: int) -> int:
+    if nanosec >= NS_PER_S:
+        raise InvalidSignal("stamp", f"stamp holds {nanosec} nanoseconds, a second and more")
+    return sec * NS_PER_S + nanosec
 
 
 class _Reader:
     """Reads plain CDR from the front; alignment counts from behind the four bytes of encapsulation."""
 
     def __init__(self, data: bytes) -> None:
-        if data[:2] != _LITTLE_ENDIAN[:2]:
+        if data[:2] != _REPRESENTATION:
             raise InvalidSignal("encoding", f"message is not little-endian plain CDR (representation {data[:2].hex()})")
         self._data = data
         self.offset = 4
@@ -154,7 +161,8 @@ class _Reader:
         self.offset += struct.calcsize(form)
         return values
 
-    def _count(self) -> int:
+    def count(self) -> int:
+        """The length of what follows."""
         (count,) = self.take("I")
         if count > _MAX_ITEMS:
             raise InvalidSignal("size", f"message holds {count} items, more than {_MAX_ITEMS}")
@@ -162,7 +170,7 @@ class _Reader:
 
     def text(self) -> str:
         """A string."""
-        length = self._count()
+        length = self.count()
         data = self._data[self.offset : self.offset + length]
         if len(data) < length:
             raise InvalidSignal("size", "message is shorter than it says")
@@ -172,11 +180,11 @@ class _Reader:
 
     def texts(self) -> tuple[str, ...]:
         """A sequence of strings."""
-        return tuple(self.text() for _ in range(self._count()))
+        return tuple(self.text() for _ in range(self.count()))
 
     def doubles(self) -> Array:
         """A sequence of doubles."""
-        count = self._count()
+        count = self.count()
         if not count:
             return np.empty(0)
         self.offset += -(self.offset - 4) % 8
@@ -200,9 +208,8 @@ def decode_joint_trajectory(data: bytes) -> JointTrajectory:
     reader = _Reader(data)
     sec, nanosec = reader.take("iI")
     frame_id, names = reader.text(), reader.texts()
-    (count,) = reader.take("I")
     rows, times, found = [], [], set()
-    for _ in range(min(count, _MAX_ITEMS)):
+    for _ in range(reader.count()):
         arrays = {field: reader.doubles() for field in _POINT_FIELDS}
         after = reader.take("iI")
         given = [field for field, values in arrays.items() if len(values)]
@@ -210,10 +217,10 @@ def decode_joint_trajectory(data: bytes) -> JointTrajectory:
             raise InvalidSignal("size", f"each point must give one field for {len(names)} names, has {given}")
         found.add(given[0])
         rows.append(arrays[given[0]])
-        times.append(after[0] * NS_PER_S + after[1])
+        times.append(_time(after[0], after[1]))
     if len(found) > 1:
         raise InvalidSignal("size", f"points give different fields: {sorted(found)}")
     values = np.array(rows) if rows else np.empty((0, len(names)))
     return JointTrajectory(
-        sec * NS_PER_S + nanosec, frame_id, names, found.pop() if found else "", values, np.array(times, dtype=np.int64)
+        _time(sec, nanosec), frame_id, names, found.pop() if found else "", values, np.array(times, dtype=np.int64)
     )
