@@ -20,6 +20,8 @@ from gpc_ros.nodes import cdr
 from gpc_ros.sampling.spline import Interpolation
 from gpc_ros.signals import NS_PER_S, Array, Command, Estimate, Health, Measurement, Plan
 
+_MAX_DIGITS = 18  # of an epoch
+_MAX_SHOWN = 40  # characters of a text from the wire that a refusal quotes
 _SCALAR = (int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE))
 
 
@@ -145,9 +147,9 @@ def _epoch(frame_id: str) -> int:
     words = frame_id.split()
     if "epoch" in words[:-1]:
         number = words[words.index("epoch") + 1]
-        if number.isdecimal():
+        if number.isdecimal() and len(number) <= _MAX_DIGITS:
             return int(number)
-        raise InvalidSignal("stamp", f"frame_id '{frame_id}': epoch is no number")
+        raise InvalidSignal("stamp", f"frame_id '{_shown(frame_id)}': epoch is no number")
     return 0
 
 
@@ -169,12 +171,17 @@ def _order(given: tuple[str, ...], expected: tuple[str, ...]) -> list[int]:
         missing, unknown = sorted(set(expected) - set(given)), sorted(set(given) - set(expected))
         twice = sorted({name for name in given if given.count(name) > 1}) if len(given) < 1000 else []
         found = [
-            f"{what}: {', '.join(names[:10])}"
+            f"{what}: {', '.join(map(_shown, names[:10]))}"
             for what, names in (("missing", missing), ("unknown", unknown), ("twice", twice))
             if names
         ]
         raise InvalidSignal("names", f"names do not match ({'; '.join(found)}). Expected: {', '.join(expected)}")
     return [given.index(name) for name in expected]
+
+
+def _shown(text: str) -> str:
+    """A text from the wire as a log may hold it: short, and on one line."""
+    return "".join(letter if letter.isprintable() else "?" for letter in text[:_MAX_SHOWN])
 
 
 def _reorder(values: Array, order: list[int], what: str) -> Array:
