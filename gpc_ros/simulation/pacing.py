@@ -46,7 +46,8 @@ class Pacing:
             return "future stamp"
         if self._command is not None and self._command.epoch == epoch and command.stamp_ns < self._command.stamp_ns:
             return "old stamp"
-        if (asked_ns := self._asked.pop(command.stamp_ns, None)) is not None and self.begun:
+        first = self._command is not None and command.stamp_ns > self._command.stamp_ns  # a question is counted once
+        if (asked_ns := self._asked.pop(command.stamp_ns, None)) is not None and first:
             self.latency.add(now_ns - asked_ns)
             in_time = command.stamp_ns == self.last_asked_ns
             self.answered += in_time
