@@ -32,7 +32,7 @@ class Shell:
 
     def __init__(self, loop: Loop, context: Any) -> None:
         self.loop = loop
-        self.node = Node(self.name, context=context)
+        self.node = Node(self.name, context=context, allow_undeclared_parameters=True)  # NodeParameters refuses
         first = self.node.get_parameter_or("robot").value
         if first is None:
             override = self.node._parameter_overrides.get("robot")  # noqa: SLF001 - the tables depend on it

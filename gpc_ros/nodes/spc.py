@@ -36,7 +36,7 @@ class Spc(Shell):
         self._lock = threading.Lock()
         self._closing = threading.Event()
         self._publisher = self.publisher(plan_topic(self.name))
-        self.parameters.on_change(self._configure)
+        self.parameters.on_change(self._configure, check=lambda parameters: spc.Spc(self.task, parameters))
         self.on_event("controller/wanted", self._on_wanted)
         self._goals = goals.Goals(self, self._on_goal) if self.task.goal else None
         self.on_data("state_estimate", self._on_estimate)
