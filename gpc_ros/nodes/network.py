@@ -11,6 +11,8 @@ from gpc_ros import paths
 from gpc_ros.errors import GpcError
 
 _CLOSED = "GPC_ROS_NETWORK"
+_PROFILES = "FASTDDS_DEFAULT_PROFILES_FILE"
+_FAST_DDS_2 = ("humble", "iron", "jazzy")  # read it by its former name
 _DISCOVERY_S = 0.6
 _LOOPBACK = "0100007F"
 
@@ -26,10 +28,10 @@ def environment(*, opened: bool) -> dict[str, str]:
     if peers := os.environ.get("ROS_STATIC_PEERS"):
         raise GpcError(f"ROS_STATIC_PEERS={peers} asks for other hosts, but the network is closed: add --network")
     profile = str(paths.share() / "config" / "dds" / "loopback.xml")
+    variable = "FASTRTPS_DEFAULT_PROFILES_FILE" if os.environ.get("ROS_DISTRO") in _FAST_DDS_2 else _PROFILES
     return {
         _CLOSED: "closed",
-        "FASTDDS_DEFAULT_PROFILES_FILE": profile,
-        "RMW_FASTRTPS_USE_QOS_FROM_XML": "0",
+        variable: profile,
         "ROS_AUTOMATIC_DISCOVERY_RANGE": "LOCALHOST",
     }
 

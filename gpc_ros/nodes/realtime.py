@@ -12,6 +12,7 @@ from collections.abc import Callable
 from gpc_ros.node_parameters import RealtimeParameters
 
 _MCL_CURRENT, _MCL_FUTURE = 1, 2
+_AUTOGROUP = "/proc/self/autogroup"
 _HOW = {
     "priority": "add '@realtime - rtprio 99' to /etc/security/limits.conf and log in again",
     "niceness": "add '@realtime - nice -20' to /etc/security/limits.conf and log in again",
@@ -55,6 +56,9 @@ def set_up_planner(parameters: RealtimeParameters, report: Callable[[str], None]
     def act() -> None:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # else inherited from the thread that started it
         os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), parameters.planner_nice)
+        if os.path.exists(_AUTOGROUP):  # where sessions share the processor among them, niceness counts only inside one
+            with open(_AUTOGROUP, "w") as group:
+                group.write(str(parameters.planner_nice))
 
     _step("niceness", f"{parameters.planner_nice} of the planner", act, report)
 
