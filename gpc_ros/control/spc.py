@@ -32,7 +32,7 @@ class SpcParameters(SearchParameters):
 
     horizon_s: float = parameter(1.0, "length of a plan", unit="s", gt=0, le=10)
     knots: int = parameter(10, "knots of a plan", ge=1, le=200)
-    interpolation: Interpolation = parameter(Interpolation.ZERO, "controls between knots: zero, linear or cubic")
+    interpolation: Interpolation = parameter(Interpolation.LINEAR, "controls between knots: zero, linear or cubic")
     shift: bool = parameter(True, "move the last plan in time to warm-start the next")
     plan_rate_hz: float = parameter(50.0, "replans per second", unit="Hz", gt=0, le=1000)
     budget_s: float = parameter(0.0, "time after which the best plan so far is taken; 0: no limit", unit="s", ge=0)
@@ -166,10 +166,7 @@ class _Setup:
         except ValueError as error:
             raise InvalidParameter(f"spc: {error}") from None
         objective = Objective(task, running=p.running_weights, terminal=p.terminal_weights)
-        same = old is not None and old.rollouts.steps == spline.steps
-        for name in ("domains", "seed", "threads"):
-            same = same and getattr(p, name) == getattr(old.parameters, name) if old else False
-        rollouts = old.rollouts if old and same else _rollouts(task, p, spline.steps)
+        rollouts = _rollouts(task, p, spline.steps, old)
         rule = registry.load("sampling.rules", p.rule, UpdateRule)(p)
         return _Setup(p, rollouts, Evaluator(spline, rollouts, objective, p.risk, p.risk_beta), rule)
 
@@ -201,7 +198,12 @@ class _Setup:
         return self.evaluator.clip(seeds[np.isfinite(seeds).all(axis=(1, 2))])
 
 
-def _rollouts(task: Task, parameters: SpcParameters, steps: int) -> Rollouts:
+def _rollouts(task: Task, parameters: SpcParameters, steps: int, old: _Setup | None) -> Rollouts:
+    """The rollouts of ``old`` if they would be the same, as their threads and models take time to make."""
+    decisive = {"domains", "seed", "threads"}
+    wanted = parameters.model_dump(include=decisive)
+    if old and old.rollouts.steps == steps and old.parameters.model_dump(include=decisive) == wanted:
+        return old.rollouts
     models = [task.model]
     if parameters.domains > 1:
         models = [task.randomize(np.random.default_rng([parameters.seed, d])) for d in range(parameters.domains)]

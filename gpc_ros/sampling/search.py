@@ -24,7 +24,7 @@ class SearchParameters(RuleParameters):
     """Settings of the search; those of the update rules are inherited."""
 
     rule: str = parameter("predictive_sampling", "update rule")
-    samples: int = parameter(32, "candidates drawn per iteration, the nominal plan included", ge=1, le=10_000)
+    samples: int = parameter(16, "candidates drawn per iteration, the nominal plan included", ge=1, le=10_000)
     iterations: int = parameter(1, "updates per replan", ge=1, le=100)
     polish: int = parameter(1, "Gauss-Newton steps after the last update; 0: none", ge=0, le=20)
     keep_best: bool = parameter(True, "plan with the best candidate seen, not with the mean of an averaging rule")

@@ -17,7 +17,7 @@ from gpc_ros.tasks.base import Start
 from gpc_ros.tasks.cart_pole import CartPole
 from gpc_ros.tasks.particle import Particle
 
-QUICK = {"samples": 12, "horizon_s": 0.4, "knots": 4, "noise": 0.3}
+QUICK = {"samples": 12, "horizon_s": 0.4, "knots": 4, "noise": 0.3, "interpolation": "zero"}
 RULES = registry.names("sampling.rules")
 
 

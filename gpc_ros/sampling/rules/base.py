@@ -15,7 +15,7 @@ class RuleParameters(Parameters):
     """Settings of the update rules; each rule's docstring names those that it uses."""
 
     noise: float = parameter(
-        0.1, "standard deviation of the candidates around the mean", unit="of half the ctrlrange", gt=0, le=10
+        0.3, "standard deviation of the candidates around the mean", unit="of half the ctrlrange", gt=0, le=10
     )
     temperature: float = parameter(
         0.1, "lambda of eq. 6 and 9: small follows the best, large averages", unit="cost", gt=0
