@@ -7,11 +7,13 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
 from gpc_ros.closed_loop import ClosedLoop, Overrides
+
+T = TypeVar("T")
 
 NAMED = -1
 """Index of the named start among the starts 0, 1, ..."""
@@ -45,7 +47,7 @@ def evaluate(
     """Runs from ``starts`` random starts and the named one, on ``jobs`` processes; the same for any number of them."""
     indices = [NAMED, *range(starts)]
     runs: dict[int, dict[str, Any]] = {}
-    for index, result in zip(indices, _map(partial(run_start, setting), indices, jobs), strict=True):
+    for index, result in zip(indices, spread(partial(run_start, setting), indices, jobs), strict=True):
         runs[index] = result
         if progress is not None:
             progress(index, result)
@@ -61,7 +63,8 @@ def evaluate(
     }
 
 
-def _map(function: Callable[[int], dict[str, Any]], indices: Sequence[int], jobs: int) -> Iterator[dict[str, Any]]:
+def spread(function: Callable[[int], T], indices: Sequence[int], jobs: int) -> Iterator[T]:
+    """``function`` of each index in order, on ``jobs`` processes."""
     if jobs == 1:
         yield from map(function, indices)
         return

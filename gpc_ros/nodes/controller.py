@@ -10,7 +10,7 @@ from std_msgs.msg import Float64MultiArray
 from std_srvs.srv import SetBool
 
 from gpc_ros import spec
-from gpc_ros.control.executive import Executive
+from gpc_ros.control.executive import STOP, Executive
 from gpc_ros.nodes.announcer import Announcer
 from gpc_ros.nodes.running import run
 from gpc_ros.nodes.shell import Shell
@@ -33,6 +33,7 @@ class Controller(Shell):
         self.time_used = Histogram()
         self._sent: Command | None = None
         self._sent_ns = 0
+        self._silenced = False
         self._command = self.publisher("command")
         array = p.command_array_topic
         self._array = self.node.create_publisher(Float64MultiArray, array, 1) if array else None
@@ -108,6 +109,7 @@ class Controller(Shell):
 
     def close(self) -> None:
         """The last command is the safe one."""
+        self._silenced = self.executive.driver == STOP and not self.executive.stopped
         self.executive.stopped = True
         if self._sent is not None:
             self._publish(self.executive.select(self.now()))
@@ -126,9 +128,10 @@ class Controller(Shell):
         }
 
     def summary(self) -> dict[str, object]:
-        """Fallbacks and refusals."""
+        """Fallbacks (a silence that lasted to the end is the end, not one of them) and refusals."""
         counts = self.executive.counts
-        return {"fallbacks": counts["fallbacks"], "driver": self.executive.driver, "executive": dict(counts)}
+        fallbacks = max(0, counts["fallbacks"] - self._silenced)
+        return {"fallbacks": fallbacks, "driver": self.executive.driver, "executive": dict(counts)}
 
 
 def main() -> int:
