@@ -21,8 +21,9 @@ from gpc_ros.nodes.codec import Codec
 from gpc_ros.nodes.loop import Loop
 from gpc_ros.nodes.shell import Shell, _message
 
-PATIENCE_S = 30.0  # a guard against hanging; nothing is measured with it
+PATIENCE_S = 20.0  # a guard against hanging; nothing is measured with it
 _count = itertools.count()
+_rigs: dict[int, list[Rig]] = defaultdict(list)
 
 
 def new_domain() -> int:
@@ -35,6 +36,7 @@ class Peer:
 
     def __init__(self, domain: int, name: str = "peer") -> None:
         self.context = Context()
+        self._domain = domain
         rclpy.init(args=[], context=self.context, domain_id=domain)
         self.node = Node(name, context=self.context, start_parameter_services=False, enable_rosout=False)
         self._executor = SingleThreadedExecutor(context=self.context)
@@ -50,8 +52,14 @@ class Peer:
             qos = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
         if entry.qos is spec.Qos.STATE and not self._reliable(topic):
             qos.reliability = rclpy.qos.ReliabilityPolicy.BEST_EFFORT
+        before = self._matched(topic, "writers")
         end = self.node.create_subscription(_message(entry.message), topic, self.heard[topic].append, qos, raw=raw)
         self.until(lambda: end.get_publisher_count() > 0, f"a publisher of {topic}")
+        self.until(lambda: self._matched(topic, "writers") != before or not before, f"{topic} to be connected")
+
+    def _matched(self, topic: str, ends: str) -> list[int]:
+        """How many partners each end of the nodes under test has: both sides must know of each other."""
+        return [count for node in _rigs[self._domain] for count in getattr(node, ends)(f"/{topic.lstrip('/')}")]
 
     def _reliable(self, topic: str) -> bool:
         self.until(lambda: self.node.get_publishers_info_by_topic(topic) != [], f"a publisher of {topic}")
@@ -65,8 +73,10 @@ class Peer:
             qos = QoSProfile(depth=100)
             if entry.qos is spec.Qos.LATCHED:
                 qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
+            before = self._matched(topic, "readers")
             self._publishers[topic] = self.node.create_publisher(_message(entry.message), topic, qos)
             self.until(lambda: self._publishers[topic].get_subscription_count() > 0, f"a subscriber of {topic}")
+            self.until(lambda: self._matched(topic, "readers") != before or not before, f"{topic} to be connected")
         self._publishers[topic].publish(message)
 
     def call(self, kind: Any, service: str, request: Any) -> Any:
@@ -125,6 +135,16 @@ class Rig:
         self.loop.start()
         self.shell.start()
         self._thread.start()
+        _rigs[domain].append(self)
+        self._domain = domain
+
+    def readers(self, topic: str) -> list[int]:
+        """Number of publishers that each subscription to ``topic`` is connected with."""
+        return [end.get_publisher_count() for end in self.shell.node.subscriptions if end.topic_name == topic]
+
+    def writers(self, topic: str) -> list[int]:
+        """Number of subscriptions that each publisher of ``topic`` is connected with."""
+        return [end.get_subscription_count() for end in self.shell.node.publishers if end.topic_name == topic]
 
     def _spin(self) -> None:
         while not self._closing.is_set():
@@ -136,6 +156,7 @@ class Rig:
 
     def close(self) -> None:
         """End in the order of ``running``."""
+        _rigs[self._domain].remove(self)
         self._closing.set()
         self._thread.join(PATIENCE_S)
         self.loop.stop()
