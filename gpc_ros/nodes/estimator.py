@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from std_msgs.msg import Float64MultiArray, MultiArrayDimension
@@ -28,7 +29,7 @@ class Estimator(Shell):
     def __init__(self, loop: Any, context: Any) -> None:
         super().__init__(loop, context)
         p = self.value
-        self.ekf = Ekf(self.task.model, p, p.period_ns)
+        self.ekf = self._filter(p)
         self.commands = CommandLog(round(p.actuation_delay_s * NS_PER_S))
         self.time_used = Histogram()
         self._filtered: Estimate | None = None  # of the last measurement
@@ -38,6 +39,7 @@ class Estimator(Shell):
         self._coasted = 0
         self._publisher = self.publisher("state_estimate")
         self._covariance = self.publisher("state_estimate/covariance")
+        self.parameters.on_change(lambda new: loop.post(partial(self._configure, new)), check=self._filter)
         self.on_data("command", self._on_command)  # first: it is in force before the measurement that follows it
         self.on_data("joint_states", self._on_measurement)
         if not p.lockstep:
@@ -47,13 +49,21 @@ class Estimator(Shell):
     def warm_up(self) -> None:
         """A filter of its own takes a few made-up measurements."""
         p, start = self.value, self.task.start(self.task.named_start)
-        ekf, codec = Ekf(self.task.model, p, p.period_ns), self.codec
+        ekf, codec = self._filter(p), self.codec
         position = start.qpos[self.task.model.jnt_qposadr[codec.scalar_joints]]
         for tick in range(1, _WARM_UP_TICKS):
             measurement = Measurement(tick * p.period_ns, {"position": position})
             estimate = ekf.update(codec.decode_measurement(codec.encode_measurement(measurement)))
             ekf.predict(estimate.stamp_ns + p.period_ns)
             codec.encode_estimate(estimate)
+
+    def _filter(self, parameters: Any) -> Ekf:
+        return Ekf(self.task.model, parameters, parameters.period_ns)
+
+    def _configure(self, parameters: Any) -> None:
+        """A filter with the new parameters starts anew, from the next measurement."""
+        self.ekf = self._filter(parameters)
+        self.commands.delay_ns = round(parameters.actuation_delay_s * NS_PER_S)
 
     def _on_command(self, data: bytes, info: Any) -> None:
         self.commands.add(self.codec.decode_command(data))

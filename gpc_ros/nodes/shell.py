@@ -77,6 +77,11 @@ class Shell:
     def on_data(self, topic: str, callback: Callable[[bytes, Any], None]) -> None:
         """Have the loop call ``callback`` with each message of ``topic``; bad ones are counted and named."""
         entry = spec.TOPICS[topic]
+        guarded = self.refusing(topic, callback)
+        self.loop.subscribe(self.node, _message(entry.message), topic, self._qos(entry.qos), guarded)
+
+    def refusing(self, topic: str, callback: Callable[[bytes, Any], None]) -> Callable[[bytes, Any], None]:
+        """``callback``, with an InvalidSignal that it raises counted and named instead."""
 
         def guarded(data: bytes, info: Any) -> None:
             try:
@@ -86,7 +91,7 @@ class Shell:
                 self.say("warn", f"{topic} refused: {error}", key=f"{topic}{error.reason}")
 
         guarded.__qualname__ = getattr(callback, "__qualname__", topic)
-        self.loop.subscribe(self.node, _message(entry.message), topic, self._qos(entry.qos), guarded)
+        return guarded
 
     def on_event(self, topic: str, callback: Callable[[Any], None]) -> None:
         """Have ``callback`` called with each message of a rare topic, outside the loop."""

@@ -79,6 +79,7 @@ class Spc(Shell):
     def _work(self) -> None:
         """Real time: the newest estimate at each deadline; a late plan skips deadlines, it does not queue them."""
         realtime.set_up_planner(self.value.realtime, self.node.get_logger().info)
+        plan = self.refusing("state_estimate", lambda data, info: self._plan(self.codec.decode_estimate(data)))
         deadline = Deadline(round(NS_PER_S / self.value.plan_rate_hz))
         while not self._closing.is_set():
             deadline.wait()
@@ -86,7 +87,7 @@ class Spc(Shell):
             data, self._latest = self._latest, None
             if data is None or not self._wanted or not self._has_goal:
                 continue
-            self.loop.guard(self._plan, self.codec.decode_estimate(data))
+            self.loop.guard(plan, data, None)
 
     def _plan(self, estimate: Estimate) -> None:
         previous = self.plan
