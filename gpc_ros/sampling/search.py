@@ -27,6 +27,12 @@ class SearchParameters(RuleParameters):
     samples: int = parameter(16, "candidates drawn per iteration, the nominal plan included", ge=1, le=10_000)
     iterations: int = parameter(1, "updates per replan", ge=1, le=100)
     polish: int = parameter(1, "Gauss-Newton steps after the last update; 0: none", ge=0, le=20)
+    margin: float = parameter(
+        0.1,
+        "with a polish: share by which another plan must be cheaper than the nominal to be polished instead",
+        ge=0,
+        le=1,
+    )
     keep_best: bool = parameter(True, "plan with the best candidate seen, not with the mean of an averaging rule")
 
     @field_validator("rule")
@@ -119,6 +125,8 @@ class Search:
 
     def _better(self, best: Candidate | None, candidates: Array, costs: Costs, iteration: int) -> Candidate:
         index = int(np.argmin(costs.values))
+        if best is None and self._parameters.polish and costs.values[index] > self._margin_below(costs.values[0]):
+            index = 0  # the polish gains more from the nominal than chance did, and without the jitter
         if best is not None and best.cost <= costs.values[index]:
             return best
         kind = Kind.SEED if index >= self._parameters.samples else Kind.SAMPLE
@@ -126,12 +134,17 @@ class Search:
             kind = Kind.MEAN if iteration else Kind.NOMINAL
         return _pick(candidates, costs, index, kind)
 
+    def _margin_below(self, nominal: float) -> float:
+        return (1.0 - self._parameters.margin) * nominal if np.isfinite(nominal) else np.inf
+
     def _choose(self, best: Candidate, mean: Array) -> Candidate:
         """Of the best candidate and the rule's mean, which need not have been rolled out, the one to go on with."""
         if np.array_equal(mean, best.knots):
             return best
         costs = self._evaluator.costs(mean[np.newaxis])
-        if not np.isfinite(costs.values[0]) or (self._parameters.keep_best and best.cost <= costs.values[0]):
+        cost = float(costs.values[0])
+        as_good = self._margin_below(best.cost) if best.kind is Kind.NOMINAL and self._parameters.polish else best.cost
+        if not np.isfinite(cost) or (self._parameters.keep_best and cost >= as_good):
             return best
         return _pick(mean[np.newaxis], costs, 0, Kind.MEAN)
 
