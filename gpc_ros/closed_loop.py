@@ -16,7 +16,7 @@ from gpc_ros.estimation.base import Estimator
 from gpc_ros.estimation.command_log import CommandLog
 from gpc_ros.estimation.ekf import Ekf
 from gpc_ros.estimation.truth import Truth
-from gpc_ros.node_parameters import PARAMETERS
+from gpc_ros.node_parameters import PARAMETERS, check_together
 from gpc_ros.signals import NS_PER_S, Command
 from gpc_ros.simulation.run_log import RunLog
 from gpc_ros.simulation.simulation import Simulation
@@ -35,6 +35,7 @@ class ClosedLoop:
             exact = {"noise.position": 0.0, "noise.velocity": 0.0, "measure_velocity": True}
             given["simulator"].update(exact)
         p: dict[str, Any] = {name: config.load(robot, name, model, **given[name]) for name, model in PARAMETERS.items()}
+        check_together(p)
         self.task: Task = registry.load("tasks", robot, Task)()
         self.period_ns: int = p["simulator"].period_ns
         self.simulation = Simulation(self.task, p["simulator"], period_ns=self.period_ns, first_stamp_ns=NS_PER_S)

@@ -75,7 +75,8 @@ def spread(function: Callable[[int], T], indices: Sequence[int], jobs: int) -> I
 
 def _statistics(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     if not runs:
-        return {"successes": 0, "success_rate": float("nan")}
+        unknown = dict.fromkeys(("success_rate", "mean_cost", "cost_std", "mean_abs_du"), float("nan"))
+        return {"successes": 0, **unknown}
     costs = np.array([run["mean_cost"] for run in runs])
     successes = sum(run["success"] for run in runs)
     return {

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 from gpc_ros.config import Parameters, parameter
 from gpc_ros.control.executive import ExecutiveParameters
 from gpc_ros.control.spc import SpcParameters
+from gpc_ros.errors import InvalidParameter
 from gpc_ros.estimation.parameters import EstimatorParameters
 from gpc_ros.signals import NS_PER_S
 from gpc_ros.simulation.parameters import SimulationParameters
@@ -71,3 +74,16 @@ PARAMETERS: dict[str, type[SharedParameters]] = {
     "spc": SpcNodeParameters,
     "controller": ControllerParameters,
 }
+
+
+def check_together(parameters: Mapping[str, SharedParameters]) -> None:
+    """Refuse nodes, by name, that would wait for each other for ever.
+
+    Raises:
+        InvalidParameter: names the parameter that must be the same, and each node's value.
+    """
+    for name in ("robot", "rate_hz", "lockstep", "plan_rate_hz"):
+        found = {node: getattr(given, name) for node, given in parameters.items() if hasattr(given, name)}
+        if len(set(found.values())) > 1:
+            each = ", ".join(f"{node}: {value}" for node, value in found.items())
+            raise InvalidParameter(f"{name} must be the same for all nodes, is {each}")

@@ -112,3 +112,13 @@ def parameters_file(robot: str) -> str:
         UnknownName: if there is none; lists the robots that have one.
     """
     return str(config.file_of(robot))
+
+
+def graph() -> str:
+    """The graph as Mermaid text: nodes, and topics on the arrows from writer to reader."""
+    lines = ["graph LR"]
+    for topic in TOPICS:
+        writers = [node.name for node in NODES.values() if topic in node.outputs]
+        readers = [node.name for node in NODES.values() if topic in node.inputs]
+        lines += [f"  {a} -- {topic} --> {b}" for a in writers for b in readers if a != b]
+    return "\n".join(lines)

@@ -3,7 +3,12 @@
 from __future__ import annotations
 
 import argparse
+import json
+import math
+import os
 from collections import defaultdict
+from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import yaml
@@ -49,5 +54,56 @@ def overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             raise GpcError(f"-p {text}: expected NODE.NAME=VALUE, as simulator.noise.position=0.01")
         if node not in PARAMETERS:
             raise UnknownName("node", node, PARAMETERS)
-        found[node][name] = yaml.safe_load(value)
+        try:
+            found[node][name] = yaml.safe_load(value)
+        except yaml.YAMLError:
+            raise GpcError(f"-p {text}: '{value}' is not valid YAML") from None
     return found
+
+
+def at_least(least: int) -> Callable[[str], int]:
+    """An argparse type: a whole number of at least ``least``, which is not negative."""
+
+    def parse(text: str) -> int:
+        if not text.isdecimal() or int(text) < least:
+            raise GpcError(f"{text} must be a whole number of at least {least}")
+        return int(text)
+
+    return parse
+
+
+def seconds(text: str) -> float:
+    """An argparse type: a time [s] above zero."""
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not 0 < value < math.inf:
+        raise GpcError(f"{text} must be a number of seconds above 0")
+    return value
+
+
+def add_json(parser: argparse.ArgumentParser, what: str) -> None:
+    """``--json FILE``; refused at once if FILE cannot be written, not after a long run."""
+    parser.add_argument("--json", metavar="FILE", type=_writable, help=f"write {what} there")
+
+
+def _writable(text: str) -> str:
+    file = Path(text)
+    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+        raise GpcError(f"--json {text}: cannot be written")
+    return text
+
+
+def write_json(file: str | None, content: Any) -> None:
+    """Write ``content`` to ``file``, if one is given; numbers that are not finite, which JSON has not, as null."""
+    if file:
+        Path(file).write_text(json.dumps(_finite(content), indent=1, allow_nan=False))
+
+
+def _finite(content: Any) -> Any:
+    if isinstance(content, dict):
+        return {key: _finite(value) for key, value in content.items()}
+    if isinstance(content, list | tuple):
+        return [_finite(value) for value in content]
+    return None if isinstance(content, float) and not math.isfinite(content) else content

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 from rich.console import Console
@@ -20,13 +18,16 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser("eval", help="success and cost of a planner from many starts, without ROS")
     arguments.add_robot(parser)
     parser.add_argument("--planner", default="spc", help="planner that drives (default: spc)")
-    parser.add_argument("--starts", type=int, default=50, metavar="N", help="random starts (default: 50)")
-    parser.add_argument("--seed", type=int, default=0, metavar="S", help="seed of the first start (default: 0)")
+    whole = arguments.at_least(0)
+    parser.add_argument("--starts", type=whole, default=50, metavar="N", help="random starts (default: 50)")
+    parser.add_argument("--seed", type=whole, default=0, metavar="S", help="seed of the first start (default: 0)")
     parser.add_argument("--rate", type=float, metavar="HZ", help="rate of the loop (default: the robot's)")
-    parser.add_argument("--duration", type=float, metavar="S", help="length of a run (default: the task's)")
+    parser.add_argument("--duration", type=arguments.seconds, metavar="S", help="length of a run (default: the task's)")
     parser.add_argument("--estimator", choices=("ekf", "truth"), default="ekf", help="what the controller sees")
-    parser.add_argument("--jobs", type=int, default=2, metavar="J", help="processes (default: 2); changes no result")
-    parser.add_argument("--json", metavar="FILE", help="write the results there")
+    parser.add_argument(
+        "--jobs", type=arguments.at_least(1), default=2, metavar="J", help="processes (default: 2); changes no result"
+    )
+    arguments.add_json(parser, "the results")
     arguments.add_overrides(parser)
     return parser
 
@@ -36,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     check_planner(args.planner, "planner")
     values = arguments.overrides(args)
     values["controller"].setdefault("planner", args.planner)
-    if args.rate:
+    if args.rate is not None:
         for node in ("simulator", "estimator", "spc", "controller"):
             values[node]["rate_hz"] = args.rate
     setting = evaluation.Setting(args.robot, args.estimator, args.seed, args.duration, dict(values))
@@ -47,12 +48,12 @@ def run(args: argparse.Namespace) -> int:
         outcome = "success" if result["success"] else "failure"
         console.print(f"start {name:>5}: {outcome}, mean cost {result['mean_cost']:.4g}", highlight=False)
 
-    result = {"planner": args.planner, **evaluation.evaluate(setting, args.starts, jobs=args.jobs, progress=progress)}
+    planner = values["controller"]["planner"]
+    result = {"planner": planner, **evaluation.evaluate(setting, args.starts, jobs=args.jobs, progress=progress)}
     named = "succeeds" if result["named_start"]["success"] else "fails"
     console.print(
-        f"{args.robot} with {args.planner}, {args.estimator}: {result['successes']} of {args.starts} random starts, "
-        f"named start {named}, mean cost {result.get('mean_cost', float('nan')):.4g}"
+        f"{args.robot} with {planner}, {args.estimator}: {result['successes']} of {args.starts} random starts, "
+        f"named start {named}, mean cost {result['mean_cost']:.4g}"
     )
-    if args.json:
-        Path(args.json).write_text(json.dumps(result, indent=1))
+    arguments.write_json(args.json, result)
     return 0

@@ -91,9 +91,9 @@ class Supervisor:
         return None
 
     def stop(self, patience_s: float = 0.6) -> None:
-        """End all: SIGINT, and SIGKILL for those that have not ended after ``patience_s``."""
+        """End all: SIGTERM, and SIGKILL for those that have not ended after ``patience_s``."""
         end = time.monotonic() + patience_s
-        for number in (signal.SIGINT, signal.SIGKILL):
+        for number in (signal.SIGTERM, signal.SIGKILL):
             for child in self.children:
                 child.send(number)
             while sum(child.poll() for child in self.children) and time.monotonic() < end:

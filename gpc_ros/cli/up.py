@@ -16,12 +16,13 @@ from typing import Any
 from rich.console import Console
 from rich.live import Live
 
-from gpc_ros import config, spec
+from gpc_ros import config, registry, spec
 from gpc_ros.cli import arguments, view
 from gpc_ros.cli.supervisor import Child, Supervisor
 from gpc_ros.control.executive import check_planner
 from gpc_ros.errors import GpcError
-from gpc_ros.node_parameters import PARAMETERS
+from gpc_ros.node_parameters import PARAMETERS, check_together
+from gpc_ros.tasks.base import Task
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -38,7 +39,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--network", action="store_true", help="open to other hosts (no authentication: trust them all)"
     )
-    parser.add_argument("--json", metavar="FILE", help="write the summary there")
+    arguments.add_json(parser, "the summary")
     arguments.add_overrides(parser)
     return parser
 
@@ -49,7 +50,9 @@ def run(args: argparse.Namespace) -> int:
     from gpc_ros.nodes import network
 
     require_ros()
+    network.check_security()
     values = _checked(args)
+    network.claim("gpc up")
     environment = {**os.environ, **network.environment(opened=args.network)}
     if args.network:
         print("gpc up: open to the network; ROS 2 without SROS2 trusts every host that reaches it", file=sys.stderr)
@@ -68,8 +71,7 @@ def run(args: argparse.Namespace) -> int:
         return 2  # the node has said why
     result = _result(args, values, reports, supervisor)
     view.print_summary(result, Console())
-    if args.json:
-        Path(args.json).write_text(json.dumps(result, indent=1))
+    arguments.write_json(args.json, result)
     if ended is not None and ended.exit_code != 0:
         raise GpcError(f"{ended.name} ended with exit code {ended.exit_code} after {ended.restarts} restarts")
     return 0
@@ -78,19 +80,22 @@ def run(args: argparse.Namespace) -> int:
 def _checked(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Parameters by node that stand over the robot's file; refused here, before anything has started."""
     values = arguments.overrides(args)
-    if args.planner:
-        check_planner(args.planner, "planner")
+    if args.planner is not None:
         values["controller"]["planner"] = args.planner
     for name in spec.NODES:
         values[name]["robot"] = args.robot
-        if args.rate:
+        if args.rate is not None:
             values[name]["rate_hz"] = args.rate
         if args.lockstep:
             values[name]["lockstep"] = True
     if args.duration:
         values["simulator"]["duration_s"] = args.duration
-    for name, model in PARAMETERS.items():
-        config.load(args.robot, name, model, **values[name])
+    loaded: dict[str, Any] = {n: config.load(args.robot, n, model, **values[n]) for n, model in PARAMETERS.items()}
+    check_together(loaded)
+    for what in ("planner", "fallback"):
+        if planner := getattr(loaded["controller"], what):
+            check_planner(planner, what)
+    registry.load("tasks", args.robot, Task)().load_model()
     return values
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import socket
 import time
 from collections.abc import Sequence
 from typing import Any
@@ -15,6 +16,7 @@ _PROFILES = "FASTDDS_DEFAULT_PROFILES_FILE"
 _FAST_DDS_2 = ("humble", "iron", "jazzy")  # read it by its former name
 _DISCOVERY_S = 0.6
 _LOOPBACK = "0100007F"
+_claims: list[socket.socket] = []  # held until the process ends
 
 
 def environment(*, opened: bool) -> dict[str, str]:
@@ -57,7 +59,7 @@ def check_closed() -> None:
 
 def open_ports() -> list[int]:
     """UDP ports on which this process listens to DDS beyond 127.0.0.1 (those of its domain, DDSI-RTPS 9.6.1.1)."""
-    first = 7400 + 250 * int(os.environ.get("ROS_DOMAIN_ID", "0") or "0")
+    first = 7400 + 250 * _domain()
     own = set(_socket_inodes())
     found = set()
     with open("/proc/net/udp") as table:
@@ -82,22 +84,47 @@ def _socket_inodes() -> list[str]:
     return inodes
 
 
+def claim(name: str) -> None:
+    """Refuse to start beside another ``name`` (with namespace) of this domain on this machine.
+
+    At once and for certain, where discovery on a busy machine takes its time. The claim, an abstract socket, ends with
+    the process, however that ends.
+
+    Raises:
+        GpcError: names the node and the domain.
+    """
+    held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    try:
+        held.bind(f"\0gpc_ros {_domain()} {name}")
+    except OSError:
+        held.close()
+        raise _running(name) from None
+    _claims.append(held)
+
+
 def refuse_duplicates(nodes: Sequence[Any]) -> None:
     """Refuse to start beside a node of the same name: two of a kind would fight over the robot.
 
     Raises:
         GpcError: names the node and the domain.
     """
+    for node in nodes:
+        claim(node.get_fully_qualified_name())
     wanted = {(node.get_name(), node.get_namespace()) for node in nodes}
     end = time.monotonic() + _DISCOVERY_S
     while time.monotonic() < end:
         seen = nodes[0].get_node_names_and_namespaces()
         for name in wanted:
             if seen.count(name) > 1:
-                full = f"{name[1].rstrip('/')}/{name[0]}"
-                domain = os.environ.get("ROS_DOMAIN_ID", "0")
-                raise GpcError(
-                    f"a node {full} is already running in domain {domain}: stop it, "
-                    "or set another ROS_DOMAIN_ID or namespace"
-                )
+                raise _running(f"{name[1].rstrip('/')}/{name[0]}")
         time.sleep(0.05)
+
+
+def _running(name: str) -> GpcError:
+    return GpcError(
+        f"{name} is already running in domain {_domain()}: stop it, or set another ROS_DOMAIN_ID or namespace"
+    )
+
+
+def _domain() -> int:
+    return int(os.environ.get("ROS_DOMAIN_ID", "0") or "0")

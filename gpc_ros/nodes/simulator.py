@@ -41,8 +41,6 @@ class Simulator(Shell):
         self.parameters.on_change(self._configure, check=self.simulation.substeps)
         self._commander = Ownership(self, "command")
         self.on_data("command", self._on_command)
-        if self._goals is not None:
-            self._goals.publish(self.simulation.goal)
         self._deadline = loop.every(
             _ASK_AGAIN_NS if p.lockstep else round(p.period_ns / p.real_time_factor),
             self._ask if p.lockstep else self._on_deadline,
@@ -105,7 +103,9 @@ class Simulator(Shell):
             self._truth.publish(self.codec.encode_estimate(truth))
 
     def start(self) -> None:
-        """In lock-step no deadline carries the plant over a delay of its first measurement."""
+        """Tell the goal; in lock-step no deadline carries the plant over a delay of its first measurement."""
+        if self._goals is not None:
+            self._goals.publish(self.simulation.goal)
         if self.value.lockstep:
             self.loop.post(lambda: self._skip_lost(None))
 

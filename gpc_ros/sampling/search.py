@@ -76,6 +76,7 @@ class Search:
     ) -> None:
         self._parameters, self._evaluator, self._rule = parameters, evaluator, rule
         self._rng, self._stop = rng, stop
+        self._nominal: Candidate | None = None
         self._effective_samples = self._spread = self._nominal_cost = float("nan")
 
     def run(self, nominal: Array, seeds: Array) -> Candidate | None:
@@ -97,11 +98,14 @@ class Search:
                 break
             if iteration == 0:
                 self._nominal_cost = float(costs.values[0])
+                self._nominal = _pick(candidates, costs, 0, Kind.NOMINAL)
             proposal = self._update(proposal, candidates, costs.values)
             best = self._better(best, candidates, costs, iteration)
         if best is None:
             return None
-        return self._polish(self._choose(best, proposal.mean))
+        chosen = self._choose(best, proposal.mean)
+        polished = self._polish(self._origin(chosen))
+        return polished if polished.cost <= chosen.cost else chosen
 
     def figures(self, found: Candidate) -> Mapping[str, float]:
         """Figures for diagnostics."""
@@ -125,8 +129,6 @@ class Search:
 
     def _better(self, best: Candidate | None, candidates: Array, costs: Costs, iteration: int) -> Candidate:
         index = int(np.argmin(costs.values))
-        if best is None and self._parameters.polish and costs.values[index] > self._margin_below(costs.values[0]):
-            index = 0  # the polish gains more from the nominal than chance did, and without the jitter
         if best is not None and best.cost <= costs.values[index]:
             return best
         kind = Kind.SEED if index >= self._parameters.samples else Kind.SAMPLE
@@ -134,19 +136,21 @@ class Search:
             kind = Kind.MEAN if iteration else Kind.NOMINAL
         return _pick(candidates, costs, index, kind)
 
-    def _margin_below(self, nominal: float) -> float:
-        return (1.0 - self._parameters.margin) * nominal if np.isfinite(nominal) else np.inf
-
     def _choose(self, best: Candidate, mean: Array) -> Candidate:
         """Of the best candidate and the rule's mean, which need not have been rolled out, the one to go on with."""
         if np.array_equal(mean, best.knots):
             return best
         costs = self._evaluator.costs(mean[np.newaxis])
-        cost = float(costs.values[0])
-        as_good = self._margin_below(best.cost) if best.kind is Kind.NOMINAL and self._parameters.polish else best.cost
-        if not np.isfinite(cost) or (self._parameters.keep_best and cost >= as_good):
+        if not np.isfinite(costs.values[0]) or (self._parameters.keep_best and best.cost <= costs.values[0]):
             return best
         return _pick(mean[np.newaxis], costs, 0, Kind.MEAN)
+
+    def _origin(self, chosen: Candidate) -> Candidate:
+        """Where to polish from: near a goal chance beats the nominal by little, and would leave its jitter behind."""
+        p, nominal = self._parameters, self._nominal
+        if nominal is None or not p.keep_best or not chosen.cost > (1.0 - p.margin) * nominal.cost:
+            return chosen
+        return nominal
 
     def _polish(self, found: Candidate) -> Candidate:
         for _ in range(self._parameters.polish):

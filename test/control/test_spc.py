@@ -90,8 +90,16 @@ def test_averaging_without_keeping_the_best_plans_the_mean() -> None:
 
 
 def test_polish_lowers_the_cost() -> None:
-    costs = [plan_of(spc(polish=steps), estimate()).cost for steps in (0, 1, 3)]
+    costs = [plan_of(spc(polish=steps, margin=0.0), estimate()).cost for steps in (0, 1, 3)]
     assert costs[0] > costs[1] >= costs[2]
+
+
+def test_chance_that_gains_little_does_not_displace_the_nominal() -> None:
+    """Near the goal the polished nominal is the plan, free of the samples' jitter; far from it the samples lead."""
+    near, far = estimate(angle=3.1), estimate(angle=0.4)
+    alone, many = spc(samples=1, polish=2), spc(samples=12, polish=2, margin=1.0)
+    np.testing.assert_array_equal(plan_of(many, near).knots, plan_of(alone, near).knots)
+    assert plan_of(spc(samples=12, polish=0, margin=0.0), far).cost < plan_of(spc(samples=1, polish=0), far).cost
 
 
 @pytest.mark.parametrize("threads", [0, 2, 3])
