@@ -52,8 +52,8 @@ def run(args: argparse.Namespace) -> int:
     require_ros()
     network.check_security()
     values = _checked(args)
-    network.claim("gpc up")
     environment = {**os.environ, **network.environment(opened=args.network)}
+    network.claim("gpc up")
     if args.network:
         print("gpc up: open to the network; ROS 2 without SROS2 trusts every host that reaches it", file=sys.stderr)
     with tempfile.TemporaryDirectory() as folder:

@@ -15,6 +15,7 @@ _CLOSED = "GPC_ROS_NETWORK"
 _PROFILES = "FASTDDS_DEFAULT_PROFILES_FILE"
 _FAST_DDS_2 = ("humble", "iron", "jazzy")  # read it by its former name
 _DISCOVERY_S = 0.6
+_LAST_DOMAIN = 232  # beyond, there are no UDP ports
 _LOOPBACK = "0100007F"
 _claims: list[socket.socket] = []  # held until the process ends
 
@@ -127,4 +128,7 @@ def _running(name: str) -> GpcError:
 
 
 def _domain() -> int:
-    return int(os.environ.get("ROS_DOMAIN_ID", "0") or "0")
+    text = os.environ.get("ROS_DOMAIN_ID") or "0"
+    if not text.isdecimal() or int(text) > _LAST_DOMAIN:
+        raise GpcError(f"ROS_DOMAIN_ID={text}: must be a number from 0 to {_LAST_DOMAIN}")
+    return int(text)

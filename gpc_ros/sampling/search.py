@@ -28,7 +28,7 @@ class SearchParameters(RuleParameters):
     iterations: int = parameter(1, "updates per replan", ge=1, le=100)
     polish: int = parameter(1, "Gauss-Newton steps after the last update; 0: none", ge=0, le=20)
     margin: float = parameter(
-        0.1,
+        0.3,
         "with a polish: share by which another plan must be cheaper than the nominal to be polished instead",
         ge=0,
         le=1,
