@@ -94,9 +94,10 @@ def claim(name: str) -> None:
     Raises:
         GpcError: names the node and the domain.
     """
+    address = f"\0gpc_ros {_domain()} {name}"
     held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
-        held.bind(f"\0gpc_ros {_domain()} {name}")
+        held.bind(address)
     except OSError:
         held.close()
         raise _running(name) from None
