@@ -1,0 +1,49 @@
+"""The running nodes are what the table says of them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import pytest
+
+pytest.importorskip("rclpy", reason="needs the ROS package rclpy")
+from rig import Rig
+
+from gpc_ros import spec
+from gpc_ros.nodes.controller import Controller
+from gpc_ros.nodes.estimator import Estimator
+from gpc_ros.nodes.shell import Shell
+from gpc_ros.nodes.simulator import Simulator
+from gpc_ros.nodes.spc import Spc
+
+pytestmark = pytest.mark.ros
+SHELLS = {shell.name: shell for shell in (Simulator, Estimator, Controller, Spc)}
+NAMES = {f"/{topic.lstrip('/')}": topic for topic in spec.TOPICS} | {"/parameter_events": "", "/rosout": ""}
+
+
+def test_there_is_a_shell_for_every_node() -> None:
+    assert SHELLS.keys() == spec.NODES.keys()
+
+
+@pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
+def test_a_node_has_the_ends_of_the_table_no_more_and_no_fewer(start: Callable[..., Rig], shell: type[Shell]) -> None:
+    everything = {"publish_clock": "true"} if shell is Simulator else {}
+    node = start(shell, robot="particle", **everything).shell.node
+    entry = spec.NODES[shell.name]
+    assert {NAMES[end.topic_name] for end in node.subscriptions} - {""} == set(entry.inputs)
+    assert {NAMES[end.topic_name] for end in node.publishers} - {""} == set(entry.outputs)
+    for end in (*node.subscriptions, *node.publishers):
+        if topic := NAMES[end.topic_name]:
+            kind = end.msg_type
+            assert spec.TOPICS[topic].message == f"{kind.__module__.split('.')[0]}/{kind.__name__}"
+
+
+@pytest.mark.parametrize("lockstep", ["false", "true"])
+def test_topics_are_carried_as_the_table_says(start: Callable[..., Rig], lockstep: str) -> None:
+    from rclpy.qos import DurabilityPolicy, ReliabilityPolicy
+
+    node = start(Controller, lockstep=lockstep).shell.node
+    found = {NAMES[end.topic_name]: end.qos_profile for end in node.publishers}
+    reliable = found["command"].reliability is ReliabilityPolicy.RELIABLE
+    assert reliable is (lockstep == "true")  # real time would rather lose a command than have an old one
+    assert found["controller/active"].durability is DurabilityPolicy.TRANSIENT_LOCAL
