@@ -11,6 +11,7 @@ from rich.console import Console
 from gpc_ros import evaluation
 from gpc_ros.cli import arguments
 from gpc_ros.control.executive import check_planner
+from gpc_ros.errors import GpcError
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -36,6 +37,8 @@ def run(args: argparse.Namespace) -> int:
     """Evaluate and print; the exit code."""
     check_planner(args.planner, "planner")
     values = arguments.overrides(args)
+    if own := {"start", "seed"} & values["simulator"].keys():
+        raise GpcError(f"-p simulator.{min(own)}: gpc eval sets it itself, by --starts and --seed")
     values["controller"].setdefault("planner", args.planner)
     if args.rate is not None:
         for node in ("simulator", "estimator", "spc", "controller"):
