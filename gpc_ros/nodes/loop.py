@@ -71,14 +71,17 @@ class Loop:
         return deadline
 
     def post(self, callback: Callable[[], None]) -> None:
-        """Have ``callback()`` called in the loop's thread soon: how other threads change what the loop works on."""
+        """Have ``callback()`` called in the loop's thread soon: how other threads change what the loop works on.
+
+        Messages that come after this has returned, and deadlines, find it done.
+        """
         self._posted.append(callback)
 
     def start(self, prepare: Callable[[], None] = lambda: None) -> None:
         """Run in a thread of its own, which calls ``prepare`` first."""
 
         def body() -> None:
-            prepare()
+            self.guard(prepare)
             self._run()
 
         self._thread = threading.Thread(target=body, name="loop", daemon=True)
@@ -102,8 +105,7 @@ class Loop:
                 self._turn(wait_set)
 
     def _turn(self, wait_set: Any) -> None:
-        while self._posted:
-            self.guard(self._posted.popleft())
+        self._do_posted()
         wait_set.clear_entities()
         for subscription, _ in self._subscriptions.values():
             wait_set.add_subscription(subscription.handle)
@@ -116,11 +118,17 @@ class Loop:
             time.sleep(max(0, min(nearest, _LONGEST_WAIT_NS)) / 1e9)
         for deadline, callback in self._timers:
             if deadline.remaining_ns() <= 0:
+                self._do_posted()
                 self.guard(callback, deadline.advance())
 
     def _take(self, subscription: Any, callback: Callable[[bytes, Any], None]) -> None:
         while (taken := subscription.handle.take_message(subscription.msg_type, True)) is not None:
+            self._do_posted()
             self.guard(callback, *taken)
+
+    def _do_posted(self) -> None:
+        while self._posted:
+            self.guard(self._posted.popleft())
 
     def guard(self, callback: Callable[..., None], *args: Any) -> None:
         """Call ``callback(*args)``; an exception is counted and reported, not raised."""

@@ -33,11 +33,19 @@ class PlantServices:
         return response
 
     def _on_pause(self, request: Any, response: Any) -> Any:
-        self._paused, self._steps = request.data, 0
+        self._paused = request.data
+        self._shell.loop.post(self._forget_steps)
         response.success, response.message = True, "paused" if self._paused else "running"
         return response
 
     def _on_step(self, request: Any, response: Any) -> Any:
-        self._steps += self._paused
+        if self._paused:
+            self._shell.loop.post(self._add_step)
         response.success, response.message = self._paused, "one tick" if self._paused else "not paused"
         return response
+
+    def _forget_steps(self) -> None:
+        self._steps = 0
+
+    def _add_step(self) -> None:
+        self._steps += 1

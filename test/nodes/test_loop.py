@@ -170,6 +170,26 @@ def test_every_message_is_taken_once_and_in_order_though_the_executor_spins_too(
     assert threads == {"loop"}
 
 
+def test_what_was_posted_before_a_message_came_is_done_before_it_is_taken(loop: Loop, node: Node) -> None:
+    done: list[str] = []
+    loop.subscribe(
+        node,
+        String,
+        "words",
+        QoSProfile(depth=50),
+        lambda data, info: done.append(deserialize_message(data, String).data),
+    )
+    publisher = node.create_publisher(String, "words", 50)
+    until(lambda: publisher.get_subscription_count() == 1)
+    loop.start()
+    for number in range(50):
+        loop.post(lambda number=number: done.append(f"posted {number}"))
+        publisher.publish(String(data=f"message {number}"))
+    until(lambda: len(done) == 100)
+    for number in range(50):
+        assert done.index(f"posted {number}") < done.index(f"message {number}")
+
+
 def test_a_raising_message_callback_does_not_lose_those_that_follow(loop: Loop, node: Node) -> None:
     taken: list[str] = []
 
