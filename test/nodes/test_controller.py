@@ -15,12 +15,11 @@ import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs the ROS package rclpy")
-pytest.importorskip("std_srvs.srv", reason="needs the ROS package std_srvs")
+pytest.importorskip("std_msgs.msg", reason="needs the ROS package std_msgs")
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from rig import PATIENCE_S, Peer, Rig
-from std_msgs.msg import Float64MultiArray
-from std_srvs.srv import SetBool
+from std_msgs.msg import Bool, Float64MultiArray
 
 from gpc_ros import registry
 from gpc_ros.nodes import cdr
@@ -87,8 +86,8 @@ class Desk:
         )
         return self.peer.call(SetParameters, "controller/set_parameters", request).results[0]
 
-    def stop(self, stopped: bool) -> Any:
-        return self.peer.call(SetBool, "controller/stop", SetBool.Request(data=stopped))
+    def stop(self, stopped: bool) -> None:
+        self.peer.say("controller/stop", Bool(data=stopped))
 
 
 @pytest.fixture
@@ -178,7 +177,8 @@ def test_bad_bytes_are_counted_by_topic_and_reason(steps: Desk) -> None:
     steps.peer.say("spc/plan", b"rubbish")
     steps.peer.say("state_estimate", cdr.encode_joint_state(NS, "", ("elbow",), [0.0], [0.0]))
     counts = steps.node.shell.counts
-    for reason in ("state_estimate: size", "spc/plan: encoding", "state_estimate: names"):
+    steps.peer.say("controller/stop", b"\0\1\0\0")
+    for reason in ("state_estimate: size", "spc/plan: encoding", "state_estimate: names", "controller/stop: size"):
         steps.peer.until(lambda reason=reason: counts[reason] == 1, reason)
     assert steps.commands == []
     assert steps.node.loop.counts == {}
@@ -255,10 +255,11 @@ def test_other_parameters_reach_the_executive(live: Desk) -> None:
 
 def test_stop_and_go(live: Desk) -> None:
     live.drive()
-    assert live.stop(True).message == "stopped"
+    live.stop(True)
     live.until(lambda command: command.ctrl[0] == 0.0, "the safe command")
     assert live.node.shell._sent.reason == "stop requested"
-    assert live.stop(False).message == "running"
+    live.stop(False)
+    live.peer.until(lambda: not live.node.shell.executive.stopped, "the word to arrive")
     live.drive()
 
 

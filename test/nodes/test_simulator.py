@@ -16,7 +16,7 @@ from rig import Peer, Rig
 from std_srvs.srv import SetBool, Trigger
 
 from gpc_ros import actuators, registry
-from gpc_ros.nodes import cdr
+from gpc_ros.nodes import cdr, ownership
 from gpc_ros.nodes.simulator import Simulator
 from gpc_ros.signals import Command, Measurement
 from gpc_ros.tasks.base import Task
@@ -45,7 +45,8 @@ class Ring:
         return self.questions[-1]
 
     def answer(self, stamp_ns: int, *, value: float = 0.0, epoch: int = 0, peer: Peer | None = None) -> None:
-        command = Command(stamp_ns, np.array([value]), epoch=epoch)
+        """A command of the first epoch, or of one ``epoch`` later."""
+        command = Command(stamp_ns, np.array([value]), epoch=self.questions[0].epoch + epoch)
         (peer or self.peer).say("command", self.codec.encode_command(command))
 
     def until_stamp(self, stamp_ns: int) -> Measurement:
@@ -129,7 +130,7 @@ def test_commands_of_wrong_names_or_sizes_are_named(
     ring: Ring, names: tuple[str, ...], values: list[float], reason: str
 ) -> None:
     first = ring.ask()
-    ring.peer.say("command", cdr.encode_joint_state(first.stamp_ns, "", names, effort=values))
+    ring.peer.say("command", cdr.encode_joint_state(first.stamp_ns, f"epoch {first.epoch}", names, effort=values))
     ring.until_counted(f"command: {reason}")
     assert ("warn", "command refused") in [(level, text[:15]) for level, text in ring.node.said]
     ring.answer(first.stamp_ns)
@@ -146,7 +147,8 @@ def test_garbage_bytes_are_refused_and_the_node_lives_on(ring: Ring) -> None:
     assert ring.node.loop.counts == {}
 
 
-def test_a_second_publisher_is_ignored_and_named(ring: Ring, domain: int) -> None:
+def test_a_second_publisher_is_ignored_and_named(ring: Ring, domain: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(ownership, "_SILENCE_S", np.inf)  # the first may take its time
     first = ring.ask()
     ring.answer(first.stamp_ns, value=0.3)
     ring.until_stamp(first.stamp_ns + PERIOD)
@@ -160,6 +162,21 @@ def test_a_second_publisher_is_ignored_and_named(ring: Ring, domain: int) -> Non
         ring.until_stamp(first.stamp_ns + 2 * PERIOD)
     finally:
         intruder.close()
+
+
+def test_the_next_publisher_is_taken_when_the_first_falls_silent(
+    ring: Ring, domain: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    first = ring.ask()
+    ring.answer(first.stamp_ns)
+    ring.until_stamp(first.stamp_ns + PERIOD)
+    monkeypatch.setattr(ownership, "_SILENCE_S", -1.0)
+    other = Peer(domain, "other")
+    try:
+        ring.answer(first.stamp_ns + PERIOD, peer=other)
+        ring.until_stamp(first.stamp_ns + 2 * PERIOD)
+    finally:
+        other.close()
 
 
 def test_the_next_publisher_is_taken_once_the_first_has_left(
@@ -199,7 +216,7 @@ def test_reset_begins_an_epoch_that_old_commands_do_not_enter(ring: Ring) -> Non
     ring.until_stamp(first.stamp_ns + PERIOD)
     response = ring.peer.call(Trigger, "simulator/reset", Trigger.Request())
     assert response.success
-    ring.peer.until(lambda: ring.questions[-1].epoch == 1, "the new epoch")
+    ring.peer.until(lambda: ring.questions[-1].epoch == first.epoch + 1, "the new epoch")
     now = ring.questions[-1].stamp_ns
     assert now >= first.stamp_ns + PERIOD  # time never goes back
     ring.answer(now, epoch=0)

@@ -160,7 +160,7 @@ def test_a_goal_that_is_not_finite_is_refused_and_the_old_one_stays(particle: De
     particle.goal(0.1, -0.2)
     particle.peer.until(lambda: particle.node.shell._has_goal, "the goal to arrive")
     particle.goal(np.nan, 0.0)
-    particle.peer.until(lambda: particle.node.shell.counts["goal_pose: nonfinite"] == 1, "the refusal")
+    particle.peer.until(lambda: particle.node.shell.counts["goal_pose: nonfinite"] > 0, "the refusal")
     assert particle.node.shell.planner._goal.tolist() == [0.1, -0.2]
 
 
