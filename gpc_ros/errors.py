@@ -15,10 +15,14 @@ class UnknownName(GpcError):
 
     def __init__(self, kind: str, name: str, valid: Iterable[str]) -> None:
         valid = sorted(valid)
+        self._given = (kind, name, valid)
         close = difflib.get_close_matches(str(name), valid, n=1)
         hint = f" Did you mean '{close[0]}'?" if close else ""
         listed = ", ".join(valid) if valid else "none"
         super().__init__(f"unknown {kind} '{name}'.{hint} Valid: {listed}")
+
+    def __reduce__(self) -> tuple[type, tuple[str, str, list[str]]]:
+        return type(self), self._given  # so that it crosses processes
 
 
 class InvalidParameter(GpcError):
@@ -38,3 +42,6 @@ class InvalidSignal(GpcError):
     def __init__(self, reason: str, message: str) -> None:
         self.reason = reason
         super().__init__(message)
+
+    def __reduce__(self) -> tuple[type, tuple[str, str]]:
+        return type(self), (self.reason, str(self))

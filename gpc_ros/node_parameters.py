@@ -53,6 +53,7 @@ class SimulatorParameters(SharedParameters, SimulationParameters):
 class EstimatorNodeParameters(SharedParameters, EstimatorParameters):
     """Node ``estimator``."""
 
+    refuse_future: bool = parameter(False, "refuse stamps ahead of the clock: for a robot, not for simulated time")
     actuation_delay_s: float = parameter(0.0, "a command takes effect this late", unit="s", ge=0, le=0.1)
 
 

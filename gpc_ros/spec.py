@@ -15,7 +15,7 @@ from gpc_ros import config
 class Qos(StrEnum):
     """How a topic is carried."""
 
-    STATE = "state"  # best effort, keep last 1 (in lock-step: reliable, transient local, keep last 8)
+    STATE = "state"  # best effort, keep last 1 (in lock-step: reliable, keep last 8)
     LATCHED = "latched"  # reliable, transient local, keep last 1
     EVENT = "event"  # reliable, keep last 10
 
@@ -39,7 +39,6 @@ class Node:
     outputs: tuple[str, ...]
     purpose: str
     simulated: bool = False
-    real_time: bool = True
 
     @property
     def module(self) -> str:
@@ -62,7 +61,8 @@ _TOPICS = (
     Topic("goal_pose", "geometry_msgs/PoseStamped", Qos.LATCHED, "goal of tasks that have one [m]"),
     Topic("controller/active", "std_msgs/String", Qos.LATCHED, "planner that drives now"),
     Topic("controller/wanted", "std_msgs/String", Qos.LATCHED, "planners that shall plan, joined by commas"),
-    Topic("clock", "rosgraph_msgs/Clock", Qos.STATE, "simulated time, when asked for"),
+    Topic("controller/stop", "std_msgs/Bool", Qos.EVENT, "true: stop and stay stopped; false: drive on"),
+    Topic("/clock", "rosgraph_msgs/Clock", Qos.STATE, "simulated time, when asked for"),
     Topic(
         "/diagnostics", "diagnostic_msgs/DiagnosticArray", Qos.EVENT, "rates, latencies, counters of every node at 1 Hz"
     ),
@@ -73,7 +73,7 @@ _NODES = (
     Node(
         "simulator",
         ("command", "goal_pose"),
-        ("joint_states", "ground_truth", "goal_pose", "clock", "/diagnostics"),
+        ("joint_states", "ground_truth", "goal_pose", "/clock", "/diagnostics"),
         "MuJoCo physics, sensors and actuators",
         simulated=True,
     ),
@@ -88,11 +88,10 @@ _NODES = (
         ("state_estimate", "goal_pose", "controller/wanted"),
         ("spc/plan", "/diagnostics"),
         "sampling-based predictive control",
-        real_time=False,
     ),
     Node(
         "controller",
-        ("state_estimate", "spc/plan"),
+        ("state_estimate", "spc/plan", "controller/stop"),
         ("command", "controller/active", "controller/wanted", "/diagnostics"),
         "selects a plan, limits, watches, commands",
     ),

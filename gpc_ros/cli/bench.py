@@ -64,7 +64,7 @@ def replan(robot: str) -> Record:
     p50, limit = 1e3 * found["replan_p50_s"], 1e3 * found["rollout_p50_s"]
     return {
         "p50": p50,
-        "p99": 1e3 * found.get("replan_p99_s", np.nan),
+        "p99": 1e3 * found["replan_p99_s"],
         "limit_p50": limit,
         "ratio": p50 / limit,
         "limit": "bare mujoco.rollout, 64 x 50 steps",

@@ -5,11 +5,21 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 
+import numpy as np
+
 from gpc_ros.signals import Array, Estimate, Plan
+
+
+def no_plan(estimate: Estimate, nu: int, planner: str) -> Plan:
+    """The plan that says nothing, for when there is no finite one: so others know of it at once."""
+    stamp_ns = estimate.stamp_ns
+    return Plan(stamp_ns, stamp_ns, 1, np.empty((0, nu)), planner=planner, epoch=estimate.epoch)
 
 
 class Planner(ABC):
     """Makes a plan from an estimate. A file here that defines one subclass is a valid ``planner``.
+
+    To be driven by it on ROS 2, a node must publish its plans on ``<planner>/plan`` (``spec.py``).
 
     A planner keeps nothing between calls that a plan depends on: its random stream is
     ``default_rng([seed, tick])``, its warm start the previous plan. So a lost tick never shifts the

@@ -23,6 +23,8 @@ from gpc_ros.tasks.base import Task
 STOP = "stop"
 """The last rung: the safe command, without looking at any state."""
 HOLD = "hold"
+_CLOCK_SET_BACK = 100  # older estimates in a row, after which the older clock is believed
+_AHEAD_NS = 100_000_000  # a plan may know of a later estimate than the one that has come here, but not of the future
 
 
 class ExecutiveParameters(Parameters):
@@ -73,6 +75,7 @@ class Executive:
         self.pending = ""
         self.refusal = ""
         self._deadline_ns = 0
+        self._older = 0
         self._failed_at: int | None = None
         self._had_plan = False
         self._estimate: Estimate | None = None
@@ -119,24 +122,45 @@ class Executive:
         return self._estimate.stamp_ns if self._estimate else 0
 
     def accept_estimate(self, estimate: Estimate, now_ns: int) -> bool:
-        """Take an estimate; False (and counted by reason) for a duplicate, an older stamp or epoch, a bad value."""
-        last = self._estimate
+        """Take an estimate; False (and counted by reason) for a duplicate, an older stamp or epoch, a bad value.
+
+        When nothing but older ones come, the clock was set back: they are taken after all, as after a reset.
+        """
         if not (np.isfinite(estimate.qpos).all() and np.isfinite(estimate.qvel).all()):
             return self._refuse("estimate: nonfinite")
-        if last is not None:
-            if estimate.epoch < last.epoch:
-                return self._refuse("estimate: old epoch")
-            superseded = last.coasted and not estimate.coasted
-            if estimate.epoch == last.epoch and estimate.stamp_ns <= last.stamp_ns and not superseded:
-                return self._refuse(
-                    "estimate: duplicate" if estimate.stamp_ns == last.stamp_ns else "estimate: old stamp"
-                )
-            if estimate.epoch > last.epoch:
-                self._plans.clear()
-                self._hold.release()
-                self._had_plan = False
+        last = self._estimate
+        if reason := self._behind(estimate):
+            self._older += reason != "estimate: duplicate"
+            if self._older < _CLOCK_SET_BACK:
+                return self._refuse(reason)
+        if last is not None and (reason or estimate.epoch != last.epoch):
+            self._plans.clear()
+            self._hold.release()
+            self._had_plan = False
+        self._older = 0
         self._estimate, self._arrived_ns = estimate, now_ns
         return True
+
+    def answered(self, estimate: Estimate) -> bool:
+        """Whether ``estimate`` is the present one come again: a question asked again, not news."""
+        last = self._estimate
+        same = last is not None and (estimate.stamp_ns, estimate.epoch) == (last.stamp_ns, last.epoch)
+        return same and last is not None and last.coasted <= estimate.coasted
+
+    def _behind(self, estimate: Estimate) -> str:
+        """Why ``estimate`` is no news, or an empty text. A measured one supersedes those that were coasted."""
+        last = self._estimate
+        if (
+            last is None
+            or estimate.epoch > last.epoch
+            or (estimate.epoch == last.epoch and last.coasted > estimate.coasted)
+        ):
+            return ""
+        if estimate.epoch < last.epoch:
+            return "estimate: old epoch"
+        if estimate.stamp_ns == last.stamp_ns:
+            return "estimate: duplicate"
+        return "estimate: old stamp" if estimate.stamp_ns < last.stamp_ns else ""
 
     def accept_plan(self, plan: Plan) -> bool:
         """Take a plan; False (and counted by reason) for a bad size or value, an older stamp or epoch."""
@@ -146,6 +170,8 @@ class Executive:
             return self._refuse(f"{plan.planner} plan: nonfinite")
         if self._estimate is not None and plan.epoch < self._estimate.epoch:
             return self._refuse(f"{plan.planner} plan: old epoch")
+        if self._estimate is not None and plan.stamp_ns > self._estimate.stamp_ns + _AHEAD_NS:
+            return self._refuse(f"{plan.planner} plan: future stamp")
         last = self._plans.get(plan.planner)
         if last is not None and (plan.epoch, plan.stamp_ns) <= (last.epoch, last.stamp_ns):
             return self._refuse(f"{plan.planner} plan: old stamp")
@@ -157,12 +183,10 @@ class Executive:
         if self._estimate is None or self.stopped:
             return False
         divisor = plan_divisor(self.parameters.plan_rate_hz, self._period_ns)
-        due_ns = self._estimate.stamp_ns // self._period_ns // divisor * divisor * self._period_ns
-        plan = self._plans.get(self.active)
-        if self.active == HOLD or (plan is not None and plan.stamp_ns >= due_ns and plan.epoch == self._estimate.epoch):
+        if self.active == HOLD or self._estimate.stamp_ns // self._period_ns % divisor:
             return False
-        # the first plan after a start or reset comes at the first tick on the planner's grid
-        return plan is not None or self._estimate.stamp_ns == due_ns
+        plan = self._plans.get(self.active)
+        return plan is None or (plan.stamp_ns, plan.epoch) != (self._estimate.stamp_ns, self._estimate.epoch)
 
     def select(self, now_ns: int) -> Command:
         """The command (nu,) for now."""

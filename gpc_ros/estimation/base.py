@@ -31,7 +31,8 @@ class Estimator(ABC):
             now_ns: time [ns] on the clock of the stamps; where given, stamps ahead of it are refused.
 
         Returns:
-            The estimate at the measurement's stamp; at an older stamp where the measurement was refused.
+            The estimate at the measurement's stamp: coasted where its readings were refused, and unhealthy where that
+            is no longer possible. At an older stamp where the measurement's stamp itself was refused.
         """
 
     @abstractmethod

@@ -17,7 +17,12 @@ class CommandLog:
         self._commands: deque[Command] = deque(maxlen=_KEPT)
 
     def add(self, command: Command) -> None:
-        """Note a command. It replaces those of its own and later stamps: answers to what was only foreseen."""
+        """Note a command. It replaces those of its own and later stamps: answers to what was only foreseen.
+
+        One of an older epoch is ignored.
+        """
+        if self._commands and command.epoch < self._commands[-1].epoch:
+            return
         if self._commands and command.epoch > self._commands[-1].epoch:
             self._commands.clear()
         while self._commands and command.stamp_ns <= self._commands[-1].stamp_ns:

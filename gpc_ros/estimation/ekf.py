@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 
 import mujoco
 import numpy as np
@@ -117,7 +118,7 @@ class Ekf(Estimator):
         except InvalidSignal as refusal:
             self.refuse(refusal)
             coasting = self.predict(stamp_ns, command) if turn is Turn.NEXT else None
-            return coasting or self._estimate
+            return coasting or replace(self._estimate, stamp_ns=stamp_ns, epoch=epoch, health=Health.UNHEALTHY)
         self._take(command)
         with np.errstate(all="ignore"):  # what overflows shows in Belief.sound
             if turn is not Turn.NEXT:

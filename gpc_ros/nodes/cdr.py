@@ -196,6 +196,17 @@ class _Reader:
         return values
 
 
+def decode_bool(data: bytes) -> bool:
+    """The content of std_msgs/Bool bytes.
+
+    Raises:
+        InvalidSignal: if they are none.
+    """
+    if len(data) < 5 or data[4] > 1:
+        raise InvalidSignal("size", "message is no std_msgs/Bool")
+    return bool(data[4])
+
+
 _POINT_FIELDS = ("position", "velocity", "acceleration", "effort")
 
 

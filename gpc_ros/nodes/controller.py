@@ -7,10 +7,10 @@ from functools import partial
 from typing import Any
 
 from std_msgs.msg import Float64MultiArray
-from std_srvs.srv import SetBool
 
 from gpc_ros import spec
 from gpc_ros.control.executive import STOP, Executive
+from gpc_ros.nodes import cdr
 from gpc_ros.nodes.announcer import Announcer
 from gpc_ros.nodes.running import run
 from gpc_ros.nodes.shell import Shell
@@ -33,7 +33,7 @@ class Controller(Shell):
         self.time_used = Histogram()
         self._sent: Command | None = None
         self._sent_ns = 0
-        self._silenced = False
+        self._fallbacks = 0
         self._command = self.publisher("command")
         array = p.command_array_topic
         self._array = self.node.create_publisher(Float64MultiArray, array, 1) if array else None
@@ -45,7 +45,7 @@ class Controller(Shell):
         self.on_data("state_estimate", self._on_estimate)
         if not p.lockstep:
             loop.every(p.period_ns, self._watch)
-        self.node.create_service(SetBool, "controller/stop", self._on_stop)
+        self.on_data("controller/stop", self._on_stop)
         self.node.create_timer(0.05, self._announcer.tell)
 
     def warm_up(self) -> None:
@@ -66,9 +66,9 @@ class Controller(Shell):
 
     def _on_estimate(self, data: bytes, info: Any) -> None:
         estimate = self.codec.decode_estimate(data)
-        sent = self._sent
-        if sent is not None and (sent.stamp_ns, sent.epoch) == (estimate.stamp_ns, estimate.epoch):
-            self._publish(sent)  # asked again: the same answer
+        if self.executive.answered(estimate):
+            if self._sent is not None:
+                self._publish(self._sent)  # asked again: the same answer
             return
         now_ns = estimate.stamp_ns if self.value.lockstep else time.monotonic_ns()
         if self.executive.accept_estimate(estimate, now_ns):
@@ -102,17 +102,23 @@ class Controller(Shell):
     def _configure(self, parameters: Any) -> None:
         self.loop.post(lambda: self.executive.configure(parameters))
 
-    def _on_stop(self, request: Any, response: Any) -> Any:
-        self.executive.stopped = request.data
-        response.success, response.message = True, "stopped" if request.data else "running"
-        return response
+    def _on_stop(self, data: bytes, info: Any) -> None:
+        """In the loop, ahead of everything else: the next command is the safe one."""
+        self.executive.stopped = cdr.decode_bool(data)
+        if self._sent is not None:
+            self._publish(self.executive.select(self.now()))
 
     def close(self) -> None:
         """The last command is the safe one."""
-        self._silenced = self.executive.driver == STOP and not self.executive.stopped
+        silenced = self.executive.driver == STOP and not self.executive.stopped
+        self._fallbacks = max(0, self.executive.counts["fallbacks"] - silenced)
         self.executive.stopped = True
         if self._sent is not None:
             self._publish(self.executive.select(self.now()))
+
+    def trouble(self) -> str:
+        """Why the active planner does not drive."""
+        return self._sent.reason if self._sent else ""
 
     def figures(self) -> dict[str, object]:
         """Who drives and why, time used, counters."""
@@ -129,9 +135,8 @@ class Controller(Shell):
 
     def summary(self) -> dict[str, object]:
         """Fallbacks (a silence that lasted to the end is the end, not one of them) and refusals."""
-        counts = self.executive.counts
-        fallbacks = max(0, counts["fallbacks"] - self._silenced)
-        return {"fallbacks": fallbacks, "driver": self.executive.driver, "executive": dict(counts)}
+        executive = self.executive
+        return {"fallbacks": self._fallbacks, "driver": executive.driver, "executive": dict(executive.counts)}
 
 
 def main() -> int:

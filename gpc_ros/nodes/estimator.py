@@ -7,17 +7,16 @@ from dataclasses import replace
 from functools import partial
 from typing import Any
 
-from std_msgs.msg import Float64MultiArray, MultiArrayDimension
-
 from gpc_ros.estimation.command_log import CommandLog
 from gpc_ros.estimation.ekf import Ekf
+from gpc_ros.nodes.covariance import CovariancePublisher
+from gpc_ros.nodes.ownership import Ownership
 from gpc_ros.nodes.running import run
 from gpc_ros.nodes.shell import Shell
-from gpc_ros.signals import NS_PER_S, Estimate, Measurement
+from gpc_ros.signals import NS_PER_S, Estimate, Health, Measurement
 from gpc_ros.statistics import Histogram
 
 _SILENT_PERIODS = 3  # without a measurement for this long, coast
-_COVARIANCE_NS = 100_000_000
 _WARM_UP_TICKS = 50
 
 
@@ -38,13 +37,13 @@ class Estimator(Shell):
         self._arrived_ns = 0
         self._coasted = 0
         self._publisher = self.publisher("state_estimate")
-        self._covariance = self.publisher("state_estimate/covariance")
         self.parameters.on_change(lambda new: loop.post(partial(self._configure, new)), check=self._filter)
+        self._commander = Ownership(self, "command")
         self.on_data("command", self._on_command)  # first: it is in force before the measurement that follows it
         self.on_data("joint_states", self._on_measurement)
         if not p.lockstep:
             loop.every(p.period_ns, self._coast)
-        self.node.create_timer(_COVARIANCE_NS / NS_PER_S, self._publish_covariance)
+        CovariancePublisher(self, lambda: self._last)
 
     def warm_up(self) -> None:
         """A filter of its own takes a few made-up measurements."""
@@ -66,6 +65,8 @@ class Estimator(Shell):
         self.commands.delay_ns = round(parameters.actuation_delay_s * NS_PER_S)
 
     def _on_command(self, data: bytes, info: Any) -> None:
+        if not self._commander.admits(info):
+            return
         self.commands.add(self.codec.decode_command(data))
         if self._waiting is not None:
             self._consider(self._waiting)
@@ -89,7 +90,8 @@ class Estimator(Shell):
     def _update(self, measurement: Measurement) -> None:
         begin_ns = time.monotonic_ns()
         since_ns = self._filtered.stamp_ns if self._filtered else measurement.stamp_ns
-        estimate = self.ekf.update(measurement, self.commands.since(since_ns))
+        now_ns = self.node.get_clock().now().nanoseconds if self.value.refuse_future else None
+        estimate = self.ekf.update(measurement, self.commands.since(since_ns), now_ns=now_ns)
         self.time_used.add(time.monotonic_ns() - begin_ns)
         self._arrived_ns, self._coasted = begin_ns, 0
         self._filtered = estimate
@@ -117,16 +119,10 @@ class Estimator(Shell):
         self._last = estimate
         self._publisher.publish(self.codec.encode_estimate(estimate))
 
-    def _publish_covariance(self) -> None:
-        if self._last is None or self._last.covariance is None or not self._covariance.get_subscription_count():
-            return
-        size = len(self._last.covariance)
-        message = Float64MultiArray(data=self._last.covariance.ravel().tolist())
-        message.layout.dim = [
-            MultiArrayDimension(label="row", size=size, stride=size * size),
-            MultiArrayDimension(label="column", size=size, stride=size),
-        ]
-        self._covariance.publish(message)
+    def trouble(self) -> str:
+        """An estimate that is not to be trusted."""
+        last = self._last
+        return "" if last is None or last.health is Health.OK else f"estimate {last.health.name.lower()}"
 
     def figures(self) -> dict[str, object]:
         """Health, consistency, counters, time used."""

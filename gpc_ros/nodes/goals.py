@@ -18,7 +18,8 @@ class Goals:
         self._shell = shell
         self._take = take
         self._publisher: Any = None
-        shell.on_event("goal_pose", self._on_pose)
+        shell.on_event("goal_pose", self._on_pose)  # the latest, from a simulator
+        shell.on_event("goal_pose", self._on_pose, latched=False)  # RViz and ros2 topic pub offer no latched ones
 
     def publish(self, goal: Array) -> None:
         """Tell the others."""

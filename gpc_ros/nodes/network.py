@@ -39,6 +39,17 @@ def environment(*, opened: bool) -> dict[str, str]:
     }
 
 
+def close_unless_told() -> None:
+    """Close the network for a node that was started by hand; ``GPC_ROS_NETWORK=open`` is the other choice.
+
+    Raises:
+        GpcError: for a ROS_DOMAIN_ID that is none, or peers on other hosts.
+    """
+    domain()
+    if _CLOSED not in os.environ:
+        os.environ.update(environment(opened=False))
+
+
 def check_security() -> None:
     """Refuse ``ROS_SECURITY_ENABLE`` in words where the middleware would only fail to make a node."""
     if os.environ.get("ROS_SECURITY_ENABLE", "").lower() == "true" and "ROS_DISTRO" not in os.environ:
@@ -60,7 +71,7 @@ def check_closed() -> None:
 
 def open_ports() -> list[int]:
     """UDP ports on which this process listens to DDS beyond 127.0.0.1 (those of its domain, DDSI-RTPS 9.6.1.1)."""
-    first = 7400 + 250 * _domain()
+    first = 7400 + 250 * domain()
     own = set(_socket_inodes())
     found = set()
     with open("/proc/net/udp") as table:
@@ -94,7 +105,7 @@ def claim(name: str) -> None:
     Raises:
         GpcError: names the node and the domain.
     """
-    address = f"\0gpc_ros {_domain()} {name}"
+    address = f"\0gpc_ros {domain()} {name}"
     held = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
     try:
         held.bind(address)
@@ -124,11 +135,16 @@ def refuse_duplicates(nodes: Sequence[Any]) -> None:
 
 def _running(name: str) -> GpcError:
     return GpcError(
-        f"{name} is already running in domain {_domain()}: stop it, or set another ROS_DOMAIN_ID or namespace"
+        f"{name} is already running in domain {domain()}: stop it, or set another ROS_DOMAIN_ID or namespace"
     )
 
 
-def _domain() -> int:
+def domain() -> int:
+    """The domain that ROS_DOMAIN_ID names.
+
+    Raises:
+        GpcError: if it is not a number in range.
+    """
     text = os.environ.get("ROS_DOMAIN_ID") or "0"
     if not text.isdecimal() or int(text) > _LAST_DOMAIN:
         raise GpcError(f"ROS_DOMAIN_ID={text}: must be a number from 0 to {_LAST_DOMAIN}")

@@ -27,10 +27,11 @@ def set_up(parameters: RealtimeParameters, report: Callable[[str], None]) -> Non
     """
     sys.setswitchinterval(1e-4)  # a helper thread must not keep the loop from the interpreter for 5 ms
     if parameters.cores:
-        _step("cores", f"{parameters.cores}", lambda: os.sched_setaffinity(os.getpid(), parameters.cores), report)
+        _step("cores", f"{parameters.cores}", lambda: _pin(parameters.cores), report)
     if parameters.priority:
-        threads = [threading.get_native_id(), *_middleware_threads()]
-        _step("priority", f"SCHED_FIFO {parameters.priority}", lambda: _fifo(threads, parameters.priority), report)
+        _step(
+            "priority", f"SCHED_FIFO {parameters.priority}", lambda: _fifo(_loop_threads(), parameters.priority), report
+        )
         # the main thread shares the interpreter lock: were it put aside while holding it, the loop would wait for it
         _step(
             "priority",
@@ -66,15 +67,23 @@ def set_up_planner(parameters: RealtimeParameters, report: Callable[[str], None]
 def _step(name: str, what: str, act: Callable[[], None], report: Callable[[str], None]) -> None:
     try:
         act()
-    except OSError as error:
+    except (OSError, ValueError) as error:
         how = f" To permit it: {_HOW[name]}." if name in _HOW else ""
-        report(f"real time: {name} ({what}) refused: {error.strerror}; going on without.{how}")
+        report(
+            f"real time: {name} ({what}) refused: {getattr(error, 'strerror', None) or error}; going on without.{how}"
+        )
     else:
         report(f"real time: {name} {what}")
 
 
-def _middleware_threads() -> list[int]:
-    found = []
+def _pin(cores: list[int]) -> None:
+    for thread in os.listdir("/proc/self/task"):
+        os.sched_setaffinity(int(thread), cores)
+
+
+def _loop_threads() -> list[int]:
+    """The calling thread, and those of the middleware, which wake it."""
+    found = [threading.get_native_id()]
     for thread in os.listdir("/proc/self/task"):
         with open(f"/proc/self/task/{thread}/comm") as name:
             if name.read().startswith("dds."):

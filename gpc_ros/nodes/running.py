@@ -34,6 +34,7 @@ def run(shells: Sequence[type[Shell]], args: Sequence[str] | None = None) -> int
 
 def _run(shells: Sequence[type[Shell]], args: Sequence[str] | None) -> int:
     network.check_security()
+    network.close_unless_told()
     rclpy.init(args=args, signal_handler_options=SignalHandlerOptions.NO)
     context = rclpy.get_default_context()
     stop = threading.Event()
@@ -45,6 +46,7 @@ def _run(shells: Sequence[type[Shell]], args: Sequence[str] | None) -> int:
     try:
         for shell in shells:
             nodes.append(shell(loop, context))
+            nodes[-1].ending = stop
             executor.add_node(nodes[-1].node)
         network.refuse_duplicates([node.node for node in nodes])
         network.check_closed()

@@ -43,6 +43,7 @@ class Shell:
         self.codec = Codec(self.task.model)
         self.counts = Counts()
         self.finished = threading.Event()
+        self.ending = threading.Event()
         self._logged: dict[str, float] = {}
         self._diagnostics = self.publisher("/diagnostics")
         self.node.create_timer(1.0, self._diagnose)
@@ -55,6 +56,10 @@ class Shell:
     def figures(self) -> Mapping[str, object]:
         """What the node says of itself in /diagnostics, once a second."""
         return {}
+
+    def trouble(self) -> str:
+        """What is not as it should be, for the level of /diagnostics; an empty text when all is well."""
+        return ""
 
     def summary(self) -> Mapping[str, object]:
         """What the node reports at the end of a run."""
@@ -93,10 +98,11 @@ class Shell:
         guarded.__qualname__ = getattr(callback, "__qualname__", topic)
         return guarded
 
-    def on_event(self, topic: str, callback: Callable[[Any], None]) -> None:
+    def on_event(self, topic: str, callback: Callable[[Any], None], *, latched: bool = True) -> None:
         """Have ``callback`` called with each message of a rare topic, outside the loop."""
         entry = spec.TOPICS[topic]
-        self.node.create_subscription(_message(entry.message), topic, callback, self._qos(entry.qos))
+        qos = self._qos(entry.qos if latched else Qos.EVENT)
+        self.node.create_subscription(_message(entry.message), topic, callback, qos)
 
     def say(self, level: str, text: str, *, key: str = "") -> None:
         """Log a line; lines of the same ``key`` at most once a second."""
@@ -124,11 +130,11 @@ class Shell:
 
     def _diagnose(self) -> None:
         values = {**self.figures(), "events": self.counts.text(), "exceptions": self.loop.counts.text()}
-        trouble = bool(self.loop.counts)
+        trouble = "exceptions in callbacks" if self.loop.counts else self.trouble()
         status = DiagnosticStatus(
             level=DiagnosticStatus.WARN if trouble else DiagnosticStatus.OK,
             name=f"gpc_ros/{self.name}",
-            message="exceptions in callbacks" if trouble else "running",
+            message=trouble or "running",
             hardware_id=self.task.name,
             values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],
         )

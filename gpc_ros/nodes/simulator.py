@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import time
+from functools import partial
 from typing import Any
 
-from rosgraph_msgs.msg import Clock
-
-from gpc_ros.nodes import codec, goals
+from gpc_ros.nodes import goals
+from gpc_ros.nodes.ground_truth import GroundTruth
 from gpc_ros.nodes.ownership import Ownership
 from gpc_ros.nodes.plant_services import PlantServices
 from gpc_ros.nodes.running import run
 from gpc_ros.nodes.shell import Shell
-from gpc_ros.signals import NS_PER_S, Array, Command, Estimate
+from gpc_ros.signals import NS_PER_S, Array, Command
 from gpc_ros.simulation.pacing import Pacing
 from gpc_ros.simulation.run_log import RunLog
 from gpc_ros.simulation.simulation import Simulation
@@ -28,17 +28,20 @@ class Simulator(Shell):
     def __init__(self, loop: Any, context: Any) -> None:
         super().__init__(loop, context)
         p = self.value
-        first_ns = NS_PER_S if p.lockstep else self.node.get_clock().now().nanoseconds
-        self.simulation = Simulation(self.task, p, period_ns=p.period_ns, first_stamp_ns=first_ns)
+        now_ns = self.node.get_clock().now().nanoseconds
+        first_ns, epoch = NS_PER_S if p.lockstep else now_ns, now_ns // NS_PER_S  # an epoch above those of before
+        self.simulation = Simulation(self.task, p, period_ns=p.period_ns, first_stamp_ns=first_ns, first_epoch=epoch)
         self.log = RunLog(self.task)
         self.pacing = Pacing(p.command_timeout_s)
         self._ticks_wanted = round(p.duration_s * p.rate_hz)
         self._measured = self.publisher("joint_states")
-        self._truth = self.publisher("ground_truth")
-        self._truth_wanted = False
-        self._clock = self.publisher("clock") if p.publish_clock else None
-        self._goals = goals.Goals(self, self._on_goal) if self.task.goal else None
-        self.parameters.on_change(self._configure, check=self.simulation.substeps)
+        self._truth = GroundTruth(self, self.simulation)
+        self._goals = (
+            goals.Goals(self, lambda goal: loop.post(partial(self._take_goal, goal))) if self.task.goal else None
+        )
+        self.parameters.on_change(
+            lambda new: loop.post(partial(self.simulation.configure, new)), check=self.simulation.check
+        )
         self._commander = Ownership(self, "command")
         self.on_data("command", self._on_command)
         self._deadline = loop.every(
@@ -88,19 +91,13 @@ class Simulator(Shell):
             self.finished.set()
         self._ask(0)
 
-    def _ask(self, lateness_ns: int) -> None:
+    def _ask(self, _: int) -> None:
         """Publish the present measurement; asking again gets the same answer again."""
-        del lateness_ns
         simulation = self.simulation
-        if self._clock is not None:
-            self._clock.publish(Clock(clock=codec.time_message(simulation.stamp_ns)))
         if (measurement := simulation.measure()) is not None:
             self.pacing.asked(measurement.stamp_ns, time.monotonic_ns())
             self._measured.publish(self.codec.encode_measurement(measurement))
-        if self._truth_wanted:
-            data = simulation.data
-            truth = Estimate(simulation.stamp_ns, data.qpos.copy(), data.qvel.copy(), epoch=simulation.epoch)
-            self._truth.publish(self.codec.encode_estimate(truth))
+        self._truth.publish()
 
     def start(self) -> None:
         """Tell the goal; in lock-step no deadline carries the plant over a delay of its first measurement."""
@@ -112,32 +109,37 @@ class Simulator(Shell):
     def _reset(self) -> None:
         self.simulation.reset()
         self._begin_epoch("asked for")
+        if self.value.lockstep:
+            self._skip_lost(None)
+        self._ask(0)
 
     def _begin_epoch(self, why: str) -> None:
         self.log.clear()
+        self.pacing.begin_epoch()
         self.log.goal = self.simulation.goal
         if self._goals is not None:
             self._goals.publish(self.simulation.goal)
         self.say("info", f"reset: {why}; epoch {self.simulation.epoch}")
 
-    def _configure(self, parameters: Any) -> None:
-        self.loop.post(lambda: self.simulation.configure(parameters))
-
-    def _on_goal(self, goal: Array) -> None:
+    def _take_goal(self, goal: Array) -> None:
         self.simulation.goal = self.log.goal = goal
-
-    @property
-    def _overruns(self) -> int:
-        return 0 if self.value.lockstep else self._deadline.overruns
 
     def figures(self) -> dict[str, object]:
         """Latency, period and counters of the run so far."""
-        self._truth_wanted = self._truth.get_subscription_count() > 0
-        return {**self.pacing.figures(), "overruns": self._overruns, "simulated": self.simulation.counts.text()}
+        return {
+            **self.pacing.figures(),
+            "overruns": self._deadline.overruns,
+            "simulated": self.simulation.counts.text(),
+        }
 
     def summary(self) -> dict[str, object]:
         """The run: ticks, latency, success, cost, digest."""
-        return {**self.pacing.summary(), **self.log.summary(), "overruns": self._overruns, "digest": self.log.digest}
+        return {
+            **self.pacing.summary(),
+            **self.log.summary(),
+            "overruns": self._deadline.overruns,
+            "digest": self.log.digest,
+        }
 
 
 def main() -> int:

@@ -6,11 +6,11 @@ import threading
 import time
 from typing import Any
 
-import numpy as np
 from std_msgs.msg import String
 
 from gpc_ros.clock import Deadline
 from gpc_ros.control import spc
+from gpc_ros.control.base import no_plan
 from gpc_ros.control.executive import plan_divisor
 from gpc_ros.nodes import goals, realtime
 from gpc_ros.nodes.running import run
@@ -31,7 +31,7 @@ class Spc(Shell):
         self.time_used = Histogram()
         self.plan: Plan | None = None
         self._wanted = True
-        self._has_goal = not self.task.goal
+        self._has_goal = not self.task.goal or not self.value.lockstep  # in lock-step not a tick without the right one
         self._latest: bytes | None = None
         self._lock = threading.Lock()
         self._closing = threading.Event()
@@ -100,8 +100,7 @@ class Spc(Shell):
         self.time_used.add(time.monotonic_ns() - begin_ns)
         if plan is None:
             self.counts["no finite plan"] += 1
-            empty = np.empty((0, self.task.model.nu))
-            plan = Plan(estimate.stamp_ns, estimate.stamp_ns, 1, empty, planner=self.name, epoch=estimate.epoch)
+            plan = no_plan(estimate, self.task.model.nu, self.name)
         self.plan = plan
         self._publisher.publish(self.codec.encode_plan(plan))
 

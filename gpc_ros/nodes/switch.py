@@ -39,7 +39,7 @@ class Switch:
         executive.refusal = ""
         self._shell.loop.post(lambda: executive.request(planner, self._now()))
         end = time.monotonic() + executive.parameters.switch_timeout_s + _GRACE_S
-        while time.monotonic() < end:
+        while time.monotonic() < end and not self._shell.ending.is_set():
             time.sleep(0.005)
             self._tell()  # the new planner begins to plan when it reads that it is wanted
             if executive.active == planner:

@@ -28,6 +28,11 @@ class Pacing:
         self.latency = Histogram()
         self.period = Histogram()
 
+    def begin_epoch(self) -> None:
+        """The plant was reset: what was commanded before holds no more."""
+        self._command = None
+        self._asked.clear()
+
     def asked(self, stamp_ns: int, now_ns: int) -> None:
         """A measurement went out."""
         self._asked[stamp_ns] = now_ns

@@ -28,7 +28,7 @@ class FaultParameters(Parameters):
 class SimulationParameters(Parameters):
     """The plant: sensors, delays, model error, where it starts."""
 
-    physics_step_s: float = parameter(0.002, "physics time step, at most the loop period", unit="s", ge=1e-5, le=0.02)
+    physics_step_s: float = parameter(0.0, "physics time step; 0: the loop period", unit="s", ge=0, le=0.02)
     measure_velocity: bool = parameter(False, "whether the sensors give velocities too")
     noise: NoiseParameters = NoiseParameters()
     faults: FaultParameters = FaultParameters()
@@ -38,7 +38,7 @@ class SimulationParameters(Parameters):
         [], "scaled fields of the MuJoCo model, as 'body_mass=1.5' or 'body_mass:pole=1.5'", read_only=True
     )
     start: str = parameter("random", "'random', 'named', or a keyframe of the model")
-    seed: int = parameter(0, "of starts, noise and faults", ge=0)
+    seed: int = parameter(0, "of starts, noise and faults", read_only=True, ge=0)
     command_timeout_s: float = parameter(
         0.02, "without a command for this long the plant applies its safe one", unit="s", gt=0
     )

@@ -22,11 +22,18 @@ class Simulation:
     """A simulated robot in its task. ``step(command)`` applies a command for one period and measures.
 
     Only finite values inside the actuators' limits reach the physics, whatever is asked. ``tick`` counts periods,
-    ``stamp_ns`` is the time of the present state and never goes back, ``epoch`` counts resets.
+    ``stamp_ns`` is the time of the present state and never goes back, ``epoch`` counts resets from
+    ``first_epoch`` on, which a plant that starts again should choose higher than before.
     """
 
     def __init__(
-        self, task: Task, parameters: SimulationParameters, *, period_ns: int, first_stamp_ns: int = 0
+        self,
+        task: Task,
+        parameters: SimulationParameters,
+        *,
+        period_ns: int,
+        first_stamp_ns: int = 0,
+        first_epoch: int = 0,
     ) -> None:
         self.task = task
         self.period_ns = period_ns
@@ -35,7 +42,8 @@ class Simulation:
         self.configure(parameters)
         self.data = mujoco.MjData(self.model)
         self.tick = max(first_stamp_ns // period_ns, 1)  # stamp 0 means "no stamp" in ROS
-        self.epoch = 0
+        self.epoch = first_epoch
+        self._resets = 0
         self.counts = Counts()
         self.goal = np.array(task.goal, dtype=float)
         self._sensing = Sensing(self.model, parameters.seed)
@@ -43,7 +51,7 @@ class Simulation:
         self._low, self._high = self.model.actuator_ctrlrange.T.copy()
         self._pending: deque[Array] = deque()
         self._measurement: Measurement | None = None
-        self._place(self._start())
+        self._place(self._start(0))
 
     def configure(self, parameters: SimulationParameters) -> None:
         """Take new parameters; takes effect with the next step.
@@ -57,12 +65,20 @@ class Simulation:
         self._measurement_delay = round(parameters.measurement_delay_s * NS_PER_S / self.period_ns)
         self._actuation_delay = round(parameters.actuation_delay_s * NS_PER_S / self.period_ns)
 
+    def check(self, parameters: SimulationParameters) -> None:
+        """Raise what ``configure`` and the next reset would: InvalidParameter, InvalidModel for an unknown start."""
+        self.substeps(parameters)
+        if parameters.start not in ("random", "named"):
+            self.task.start(parameters.start)
+
     def substeps(self, parameters: SimulationParameters) -> int:
         """Physics steps per loop period.
 
         Raises:
             InvalidParameter: if that is not a whole number.
         """
+        if not parameters.physics_step_s:
+            return 1
         substeps = round(self.period_ns / NS_PER_S / parameters.physics_step_s)
         if substeps < 1 or abs(substeps * parameters.physics_step_s * NS_PER_S - self.period_ns) > 1:
             raise InvalidParameter(
@@ -107,14 +123,16 @@ class Simulation:
 
     def reset(self, start: Start | None = None) -> Measurement | None:
         """Begin a new epoch from ``start``, by default as the parameters say; time goes on."""
+        start = start or self._start(self._resets + 1)
+        self._resets += 1
         self.epoch += 1
-        self._place(start or self._start())
+        self._place(start)
         return self._measurement
 
-    def _start(self) -> Start:
+    def _start(self, reset: int) -> Start:
         kind = self.parameters.start
         if kind == "random":
-            return self.task.reset(np.random.default_rng([self.parameters.seed, 3, self.epoch]))
+            return self.task.reset(np.random.default_rng([self.parameters.seed, 3, reset]))
         return self.task.start(self.task.named_start if kind == "named" else kind)
 
     def _place(self, start: Start) -> None:
