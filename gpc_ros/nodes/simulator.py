@@ -134,12 +134,8 @@ class Simulator(Shell):
 
     def summary(self) -> dict[str, object]:
         """The run: ticks, latency, success, cost, digest."""
-        return {
-            **self.pacing.summary(),
-            **self.log.summary(),
-            "overruns": self._deadline.overruns,
-            "digest": self.log.digest,
-        }
+        more = {"overruns": self._deadline.overruns, "digest": self.log.digest}
+        return self.pacing.summary() | self.log.summary() | more
 
 
 def main() -> int:
