@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+from pathlib import Path
 
 import pytest
 
@@ -75,3 +76,7 @@ def test_the_graph_shows_every_way_from_writer_to_reader() -> None:
         for reader in spec.NODES.values()
     )
     assert len(lines) - 1 == expected
+
+
+def test_the_readme_draws_the_graph() -> None:
+    assert spec.graph() in (Path(__file__).parents[1] / "README.md").read_text()
