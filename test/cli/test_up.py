@@ -17,6 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from domains import new_domain
 
 from gpc_ros import evaluation, paths, spec
 from gpc_ros.cli.main import main
@@ -30,11 +31,7 @@ KEYS = {
     "robot", "planner", "rate_hz", "duration_s", "ticks", "success", "mean_cost", "latency_ms", "period_ms",
     "deadline_misses", "nonfinite_commands", "fallbacks", "nodes",
 }  # fmt: skip
-_count = itertools.count(50)
-
-
-def new_domain() -> str:
-    return str(1 + (os.getpid() * 7 + next(_count)) % 101)
+_count = itertools.count()
 
 
 class Stack:
@@ -42,7 +39,7 @@ class Stack:
 
     def __init__(self, folder: Path, *arguments: str, domain: str | None = None) -> None:
         self.file = folder / f"{next(_count)}.json"
-        self.domain = domain or new_domain()
+        self.domain = domain or str(new_domain())
         environment = {**os.environ, "ROS_DOMAIN_ID": self.domain, "PYTHONPATH": str(ROOT)}
         for name in ("ROS_STATIC_PEERS", "ROS_SECURITY_ENABLE"):
             environment.pop(name, None)

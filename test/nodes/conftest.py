@@ -9,6 +9,7 @@ from collections.abc import Callable, Iterator
 from typing import Any
 
 import pytest
+from domains import new_domain
 
 with warnings.catch_warnings(), contextlib.suppress(ImportError):
     warnings.simplefilter("ignore", DeprecationWarning)  # of what rclpy imports; the tests are held to 'no warnings'
@@ -29,9 +30,7 @@ def closed_network() -> Iterator[None]:
 
 @pytest.fixture
 def domain(monkeypatch: pytest.MonkeyPatch) -> int:
-    import rig
-
-    number = rig.new_domain()
+    number = new_domain()
     monkeypatch.setenv("ROS_DOMAIN_ID", str(number))
     return number
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
-import os
 import threading
 import time
 from collections import defaultdict
@@ -22,13 +20,7 @@ from gpc_ros.nodes.loop import Loop
 from gpc_ros.nodes.shell import Shell, _message
 
 PATIENCE_S = 20.0  # a guard against hanging; nothing is measured with it
-_count = itertools.count()
 _rigs: dict[int, list[Rig]] = defaultdict(list)
-
-
-def new_domain() -> int:
-    """A ROS domain of its own for each test."""
-    return 1 + (os.getpid() * 7 + next(_count)) % 101
 
 
 class Peer:
@@ -50,7 +42,8 @@ class Peer:
         qos = QoSProfile(depth=depth)
         if entry.qos is spec.Qos.LATCHED:
             qos = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        if entry.qos is spec.Qos.STATE and not self._reliable(topic):
+        lockstep = any(node.shell.value.lockstep for node in _rigs[self._domain])
+        if entry.qos is spec.Qos.STATE and not lockstep:
             qos.reliability = rclpy.qos.ReliabilityPolicy.BEST_EFFORT
         before = self._matched(topic, "writers")
         end = self.node.create_subscription(_message(entry.message), topic, self.heard[topic].append, qos, raw=raw)
@@ -60,11 +53,6 @@ class Peer:
     def _matched(self, topic: str, ends: str) -> list[int]:
         """How many partners each end of the nodes under test has: both sides must know of each other."""
         return [count for node in _rigs[self._domain] for count in getattr(node, ends)(f"/{topic.lstrip('/')}")]
-
-    def _reliable(self, topic: str) -> bool:
-        self.until(lambda: self.node.get_publishers_info_by_topic(topic) != [], f"a publisher of {topic}")
-        ends = self.node.get_publishers_info_by_topic(topic)
-        return all(end.qos_profile.reliability is rclpy.qos.ReliabilityPolicy.RELIABLE for end in ends)
 
     def say(self, topic: str, message: Any) -> None:
         """Publish bytes or a message on ``topic``; the first time waits for somebody who listens."""

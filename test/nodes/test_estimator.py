@@ -10,6 +10,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs the ROS package rclpy")
 pytest.importorskip("sensor_msgs.msg", reason="needs the ROS package sensor_msgs")
+from domains import new_domain
 from rcl_interfaces.srv import SetParameters
 from rclpy.parameter import Parameter
 from rig import Peer, Rig
@@ -95,11 +96,9 @@ def test_in_lock_step_it_waits_for_the_command_in_between(steps: Desk) -> None:
 
 def test_it_predicts_with_the_commands(start: Callable[..., Rig], peer: Peer) -> None:
     """Two runs alike but for the command differ by it, and two alike do not differ."""
-    import rig
-
     velocities = []
     for value in (0.0, 0.0, 1.0):
-        domain = rig.new_domain()
+        domain = new_domain()
         node, other = Rig(Estimator, domain, lockstep="true"), Peer(domain)
         desk = Desk(node, other)
         desk.measure(NS)

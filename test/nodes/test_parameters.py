@@ -12,6 +12,7 @@ from pydantic import BaseModel
 pytest.importorskip("rclpy", reason="needs the ROS package rclpy")
 pytest.importorskip("rcl_interfaces.msg", reason="needs the ROS package rcl_interfaces")
 import rig
+from domains import new_domain
 from rcl_interfaces.msg import Parameter as ParameterMessage
 from rcl_interfaces.msg import ParameterValue
 from rcl_interfaces.srv import DescribeParameters, GetParameters, ListParameters, SetParameters, SetParametersAtomically
@@ -33,7 +34,7 @@ class Remote:
     """A node and its parameter services as another process sees them."""
 
     def __init__(self, name: str) -> None:
-        domain = rig.new_domain()
+        domain = new_domain()
         self.name, self.node, self.peer = name, rig.Rig(SHELLS[name], domain, robot="cart_pole"), rig.Peer(domain)
 
     @property

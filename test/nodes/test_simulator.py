@@ -12,6 +12,7 @@ import pytest
 
 pytest.importorskip("rclpy", reason="needs the ROS package rclpy")
 pytest.importorskip("std_srvs.srv", reason="needs the ROS package std_srvs")
+from domains import new_domain
 from rig import Peer, Rig
 from std_srvs.srv import SetBool, Trigger
 
@@ -266,11 +267,9 @@ def test_a_run_has_the_ticks_that_were_asked_for_and_as_many_answers(start: Call
 
 
 def test_the_same_seed_and_commands_give_the_same_run_another_seed_another(start: Callable[..., Rig]) -> None:
-    import rig
-
     digests = []
     for seed in (1, 1, 2):
-        domain = rig.new_domain()
+        domain = new_domain()
         node, peer = Rig(Simulator, domain, lockstep="true", duration_s=0.01, seed=seed), Peer(domain)
         ring = Ring(node, peer)
         stamp = ring.ask().stamp_ns
