@@ -35,7 +35,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser("bench", help="what this machine reaches, stage by stage")
     parser.add_argument("--robot", default="cart_pole", help="robot of the replan, the filter and the stack")
     parser.add_argument("--stage", action="append", choices=tuple(_STAGES), help="only this one; any number of times")
-    parser.add_argument("--json", metavar="FILE", help="write the records there")
+    arguments.add_json(parser, "the records")
     return parser
 
 
@@ -53,8 +53,7 @@ def run(args: argparse.Namespace) -> int:
         numbers = (f"{record[key]:.3f}" for key in ("p50", "p99", "limit_p50", "ratio"))
         table.add_row(str(record["stage"]), *numbers, str(record["limit"]))
     Console().print(table)
-    if args.json:
-        Path(args.json).write_text(json.dumps(records, indent=1))
+    arguments.write_json(args.json, records)
     return 0
 
 

@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import argparse
-import json
 from functools import partial
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -13,6 +11,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gpc_ros import evaluation, reference_costs
+from gpc_ros.cli import arguments
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -22,7 +21,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--robot", action="append", metavar="ROBOT", help="only this one; any number of times")
     parser.add_argument("--starts", type=int, default=50, metavar="N", help="random starts (default: 50)")
     parser.add_argument("--jobs", type=int, default=2, metavar="J", help="processes (default: 2); changes no result")
-    parser.add_argument("--json", metavar="FILE", help="write the results there")
+    arguments.add_json(parser, "the results")
     return parser
 
 
@@ -39,8 +38,7 @@ def run(args: argparse.Namespace) -> int:
         table.add_row(robot, f"{published[0]} +- {published[1]}", figures[0], f"{ratio:.2f}", figures[1])
         records.append({"robot": robot, "published": published, "plain": plain.tolist(), "polished": polished.tolist()})
     Console().print(table)
-    if args.json:
-        Path(args.json).write_text(json.dumps(records, indent=1))
+    arguments.write_json(args.json, records)
     return 0
 
 
