@@ -19,6 +19,7 @@ from rich.console import Console
 from rich.table import Table
 
 from gpc_ros import config, registry
+from gpc_ros.cli import arguments
 from gpc_ros.errors import GpcError
 from gpc_ros.estimation.ekf import Ekf
 from gpc_ros.node_parameters import EstimatorNodeParameters
