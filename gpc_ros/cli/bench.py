@@ -175,8 +175,8 @@ def _compare(function: Callable[[], object], bare: Callable[[], object], limit: 
 def _ring() -> dict[str, float]:
     module, environment = [sys.executable, "-m", "gpc_ros.nodes.ring"], _environment()
     echoes = [
-        subprocess.Popen([*module, "echo", f"ring/{i}", f"ring/{i + 1}"], env=environment, start_new_session=True)
-        for i in range(2)
+        subprocess.Popen([*module, "echo", f"ring/{source}", f"ring/{target}"], env=environment, start_new_session=True)
+        for source, target in ("ab", "bc")
     ]
     try:
         time.sleep(1.5)

@@ -6,6 +6,7 @@
 from __future__ import annotations
 
 import json
+import os
 import sys
 import time
 from typing import Any
@@ -35,7 +36,7 @@ def echo(loop: Loop, node: Any, source: str, target: str) -> None:
 
 def ask(loop: Loop, node: Any, seconds: float) -> dict[str, float]:
     """Times [ms] from a message sent at 500 Hz to the same one received."""
-    publisher = node.create_publisher(JointState, "ring/0", _QOS)
+    publisher = node.create_publisher(JointState, "ring/a", _QOS)
     decoder, sent, times = cdr.JointStateDecoder(), dict[int, int](), Histogram()
 
     def answer(data: bytes, info: Any) -> None:
@@ -47,7 +48,7 @@ def ask(loop: Loop, node: Any, seconds: float) -> dict[str, float]:
         sent[stamp_ns] = stamp_ns
         publisher.publish(cdr.encode_joint_state(stamp_ns, "", _NAMES, (0.0,) * 3, (0.0,) * 3))
 
-    loop.subscribe(node, JointState, "ring/2", _QOS, answer)
+    loop.subscribe(node, JointState, "ring/c", _QOS, answer)
     loop.every(_PERIOD_NS, tick)
     _start(loop)
     time.sleep(seconds)
@@ -62,7 +63,7 @@ def main() -> int:
     """Entry point."""
     role, *rest = sys.argv[1:]
     rclpy.init(args=[])
-    node = rclpy.create_node(f"ring_{rest[0].replace('/', '_').replace('.', '_')}", start_parameter_services=False)
+    node = rclpy.create_node(f"ring_{role}_{os.getpid()}", start_parameter_services=False)
     loop = Loop(rclpy.get_default_context())
     if role == "echo":
         echo(loop, node, *rest)
