@@ -24,6 +24,7 @@ STOP = "stop"
 """The last rung: the safe command, without looking at any state."""
 HOLD = "hold"
 _CLOCK_SET_BACK = 100  # older estimates in a row, after which the older clock is believed
+_EARLY_NS = 50_000_000
 _AHEAD_NS = 100_000_000  # a plan may know of a later estimate than the one that has come here, but not of the future
 
 
@@ -238,7 +239,8 @@ class Executive:
         age = time_ns - plan.stamp_ns
         if age > self.parameters.plan_timeout_s * NS_PER_S:
             return None, f"plan older than {self.parameters.plan_timeout_s:g} s"
-        ctrl = plan.at(time_ns)
+        early_ns = plan.start_ns - time_ns  # a plan is made for when it is expected to be ready, and may be before
+        ctrl = plan.at(plan.start_ns if 0 < early_ns <= _EARLY_NS else time_ns)
         return ctrl, "" if ctrl is not None else "plan has ended" if age > 0 else "plan begins later"
 
     def _after_failure(self, ctrl: Array, time_ns: int) -> tuple[Array | None, str]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
 from std_msgs.msg import String
@@ -12,6 +13,7 @@ from gpc_ros.clock import Deadline
 from gpc_ros.control import spc
 from gpc_ros.control.base import no_plan
 from gpc_ros.control.executive import plan_divisor
+from gpc_ros.control.lead import Lead
 from gpc_ros.nodes import goals, realtime
 from gpc_ros.nodes.running import run
 from gpc_ros.nodes.shell import Shell
@@ -29,6 +31,8 @@ class Spc(Shell):
         super().__init__(loop, context)
         self.planner = spc.Spc(self.task, self.value)
         self.time_used = Histogram()
+        self._lead = Lead(self.task, self.value.period_ns)
+        self._lead_ns = 0
         self.plan: Plan | None = None
         self._wanted = True
         self._has_goal = not self.task.goal or not self.value.lockstep  # in lock-step not a tick without the right one
@@ -96,12 +100,15 @@ class Spc(Shell):
             return
         begin_ns = time.monotonic_ns()
         with self._lock:
-            plan = self.planner.plan(estimate, previous)
-        self.time_used.add(time.monotonic_ns() - begin_ns)
+            plan = self.planner.plan(self._lead.ahead(estimate, previous, self._lead_ns), previous)
+        used_ns = time.monotonic_ns() - begin_ns
+        self.time_used.add(used_ns)
+        if not self.value.lockstep:  # there, plans take no time
+            self._lead_ns += (used_ns - self._lead_ns) // 10
         if plan is None:
             self.counts["no finite plan"] += 1
             plan = no_plan(estimate, self.task.model.nu, self.name)
-        self.plan = plan
+        self.plan = plan = replace(plan, stamp_ns=estimate.stamp_ns)
         self._publisher.publish(self.codec.encode_plan(plan))
 
     def close(self) -> None:

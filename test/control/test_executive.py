@@ -268,3 +268,10 @@ def test_lockstep_waits_for_the_plan_that_is_due() -> None:
 @pytest.mark.parametrize(("rate", "divisor"), [(50.0, 10), (500.0, 1), (1000.0, 1), (33.0, 15)])
 def test_plan_divisor(rate: float, divisor: int) -> None:
     assert plan_divisor(rate, PERIOD) == divisor
+
+
+@pytest.mark.parametrize(("early_ms", "source"), [(0, "spc"), (12, "spc"), (50, "spc"), (60, "hold")])
+def test_a_plan_that_is_ready_before_its_time_begins_at_once(bench: Bench, early_ms: int, source: str) -> None:
+    bench.tick()
+    bench.plan(0.3, start_ns=bench.stamp + PERIOD + early_ms * MS)
+    assert bench.tick().source == source

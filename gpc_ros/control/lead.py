@@ -1,0 +1,37 @@
+"""Where the robot will be when the next plan is ready: planning takes time, in which the last plan drives on."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import mujoco
+
+from gpc_ros.signals import NS_PER_S, Estimate, Plan
+from gpc_ros.tasks.base import Task
+
+
+class Lead:
+    """Steps the task's model under the plan in force, at the loop period."""
+
+    def __init__(self, task: Task, period_ns: int) -> None:
+        self._model = task.load_model()
+        self._model.opt.timestep = period_ns / NS_PER_S
+        self._data = mujoco.MjData(self._model)
+        self._period_ns = period_ns
+
+    def ahead(self, estimate: Estimate, plan: Plan | None, lead_ns: int) -> Estimate:
+        """``estimate`` moved on by ``lead_ns`` under ``plan``; as it is without one, or if that has ended by then."""
+        periods = round(lead_ns / self._period_ns)
+        if plan is None or plan.epoch != estimate.epoch or periods < 1:
+            return estimate
+        data = self._data
+        mujoco.mj_resetData(self._model, data)
+        data.qpos[:], data.qvel[:] = estimate.qpos, estimate.qvel
+        for period in range(periods):
+            ctrl = plan.at(max(estimate.stamp_ns + period * self._period_ns, plan.start_ns))
+            if ctrl is None:
+                return estimate
+            data.ctrl[:] = ctrl
+            mujoco.mj_step(self._model, data)
+        stamp_ns = estimate.stamp_ns + periods * self._period_ns
+        return replace(estimate, stamp_ns=stamp_ns, qpos=data.qpos.copy(), qvel=data.qvel.copy(), covariance=None)
