@@ -60,6 +60,8 @@ class EstimatorNodeParameters(SharedParameters, EstimatorParameters):
 class SpcNodeParameters(SharedParameters, SpcParameters):
     """Node ``spc``."""
 
+    lead: bool = parameter(True, "plan from where the robot will be when the plan is ready; in lock-step that is now")
+
 
 class ControllerParameters(SharedParameters, ExecutiveParameters):
     """Node ``controller``."""

@@ -24,7 +24,7 @@ STOP = "stop"
 """The last rung: the safe command, without looking at any state."""
 HOLD = "hold"
 _CLOCK_SET_BACK = 100  # older estimates in a row, after which the older clock is believed
-_EARLY_NS = 50_000_000
+_EARLY_NS = 50_000_000  # so much before its time a plan may begin
 _AHEAD_NS = 100_000_000  # a plan may know of a later estimate than the one that has come here, but not of the future
 
 

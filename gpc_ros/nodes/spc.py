@@ -32,7 +32,7 @@ class Spc(Shell):
         self.planner = spc.Spc(self.task, self.value)
         self.time_used = Histogram()
         self._lead = Lead(self.task, self.value.period_ns)
-        self._lead_ns = 0
+        self._usual_ns = 0  # mean time of a replan, over some ten of them
         self.plan: Plan | None = None
         self._wanted = True
         self._has_goal = not self.task.goal or not self.value.lockstep  # in lock-step not a tick without the right one
@@ -99,12 +99,12 @@ class Spc(Shell):
             self._publisher.publish(self.codec.encode_plan(previous))  # asked again: the same answer
             return
         begin_ns = time.monotonic_ns()
+        lead_ns = 0 if self.value.lockstep or not self.value.lead else self._usual_ns
         with self._lock:
-            plan = self.planner.plan(self._lead.ahead(estimate, previous, self._lead_ns), previous)
+            plan = self.planner.plan(self._lead.ahead(estimate, previous, lead_ns), previous)
         used_ns = time.monotonic_ns() - begin_ns
+        self._usual_ns += (used_ns - self._usual_ns) // 10
         self.time_used.add(used_ns)
-        if not self.value.lockstep:  # there, plans take no time
-            self._lead_ns += (used_ns - self._lead_ns) // 10
         if plan is None:
             self.counts["no finite plan"] += 1
             plan = no_plan(estimate, self.task.model.nu, self.name)
