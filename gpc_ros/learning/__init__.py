@@ -1,0 +1,1 @@
+"""Learns flow-matching policies from sampling-based predictive control; the only place that imports torch."""

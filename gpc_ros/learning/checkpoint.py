@@ -1,0 +1,105 @@
+"""Checkpoints of a training: arrays and plain values in one file without pickle, whole or not there."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import torch
+from numpy.typing import NDArray
+
+from gpc_ros import archive
+from gpc_ros.config import make
+from gpc_ros.control.spc import SpcParameters
+from gpc_ros.errors import GpcError
+from gpc_ros.learning.networks import FlowPolicy
+from gpc_ros.learning.parameters import TrainParameters
+
+NAME = "checkpoint.npz"
+"""Of the file in the folder of a training."""
+FORMAT = 1
+
+
+def write(file: Path, about: Mapping[str, Any], arrays: Mapping[str, NDArray[Any]]) -> None:
+    """Write ``about`` (plain values) and ``arrays`` to ``file``.
+
+    Raises:
+        GpcError: if that cannot be; what was there is still there.
+    """
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        archive.write(file, {"format": FORMAT, **about}, arrays, sync=True)
+    except OSError as error:
+        raise GpcError(f"{file} not written: {error.strerror or error}") from None
+
+
+def read(file: Path) -> tuple[dict[str, Any], dict[str, NDArray[Any]]]:
+    """What ``write`` wrote.
+
+    Raises:
+        GpcError: if the file is missing, damaged, or no checkpoint of this format.
+    """
+    about, arrays = archive.read(file)
+    if (found := about.get("format")) != FORMAT:
+        raise GpcError(f"{file}: checkpoint of format {found}, this version of gpc_ros reads format {FORMAT}")
+    return about, arrays
+
+
+@contextmanager
+def complete(file: Path) -> Iterator[None]:
+    """What goes wrong inside, while the content of a checkpoint is put to use, is said of ``file`` in one line."""
+    try:
+        yield
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise GpcError(f"{file}: incomplete checkpoint: {' '.join(str(error).split())[:200]}") from None
+
+
+def flatten(name: str, tensors: Mapping[str, torch.Tensor]) -> dict[str, NDArray[Any]]:
+    """A state dictionary as arrays, each called ``name/key``."""
+    return {f"{name}/{key}": value.detach().cpu().numpy() for key, value in tensors.items()}
+
+
+def unflatten(name: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, torch.Tensor]:
+    """The state dictionary that ``flatten`` called ``name``."""
+    prefix = f"{name}/"
+    return {key.removeprefix(prefix): torch.from_numpy(a) for key, a in arrays.items() if key.startswith(prefix)}
+
+
+def settings(file: Path, about: Mapping[str, Any]) -> tuple[TrainParameters, SpcParameters]:
+    """The settings ``train`` and ``spc`` that the checkpoint ``file`` was made with.
+
+    Raises:
+        GpcError: if they are missing, or not settings of this version.
+    """
+    with complete(file):
+        fields = SpcParameters.model_fields
+        spc = {name: value for name, value in about["spc"].items() if name in fields}  # not those of the node
+        return make(TrainParameters, about["train"], str(file)), make(SpcParameters, spc, str(file))
+
+
+@dataclasses.dataclass(frozen=True, slots=True)
+class Trained:
+    """A policy and what is known of it: the ``robot``, the settings ``train`` and ``spc``, figures of the training."""
+
+    policy: FlowPolicy
+    robot: str
+    train: TrainParameters
+    spc: SpcParameters
+    figures: Mapping[str, Any]
+
+
+def load_policy(file: Path) -> Trained:
+    """The best policy of a checkpoint.
+
+    Raises:
+        GpcError: if the file is missing, damaged, or no checkpoint.
+    """
+    about, arrays = read(file)
+    train, spc = settings(file, about)
+    with complete(file):
+        policy = FlowPolicy(train.network, **about["sizes"])
+        policy.load_state_dict(unflatten("best", arrays))
+        return Trained(policy, about["robot"], train, spc, dict(about["figures"]))
