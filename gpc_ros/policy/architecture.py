@@ -1,0 +1,55 @@
+"""What a velocity network looks like: enough to build it in torch for training and in ONNX for the robot."""
+
+from __future__ import annotations
+
+import enum
+import itertools
+
+import numpy as np
+
+from gpc_ros.config import Parameters, parameter
+from gpc_ros.signals import Array
+
+
+class Kind(enum.StrEnum):
+    """Families of velocity networks."""
+
+    MLP = "mlp"
+    CNN = "cnn"
+
+
+class Architecture(Parameters):
+    """Family and sizes of the velocity network v(U, y, t)."""
+
+    kind: Kind = parameter(Kind.MLP, "mlp: for few knots; cnn: convolutions over the knots with FiLM conditioning")
+    hidden: list[int] = parameter([64, 64], "widths of the hidden layers, or channels of the convolutions")
+    embedding: int = parameter(
+        16, "size of the CNN's embedding of the flow time t; the MLP takes t as it is", ge=2, multiple_of=2
+    )
+
+    def shapes(self, *, knots: int, actuators: int, observation: int) -> dict[str, tuple[int, ...]]:
+        """Shapes of a policy's weights by name, as the state dictionary of the network in torch has them."""
+        found: dict[str, tuple[int, ...]] = {"observation_mean": (observation,), "observation_std": (observation,)}
+        if self.kind is Kind.MLP:
+            widths = [knots * actuators + observation + 1, *self.hidden, knots * actuators]
+            for layer, (a, b) in enumerate(itertools.pairwise(widths)):
+                found |= _weight_and_bias(f"network.layers.{layer}", (b, a))
+            return found
+        condition = observation + self.embedding
+        for index, (a, b) in enumerate(itertools.pairwise([actuators, *self.hidden, actuators])):
+            block = f"network.blocks.{index}"
+            found |= _weight_and_bias(f"{block}.first", (b, a, 3))
+            found |= _weight_and_bias(f"{block}.film", (2 * b, condition))
+            found |= _weight_and_bias(f"{block}.second", (b, b, 3))
+            found |= _weight_and_bias(f"{block}.skip", (b, a, 1))
+        return found
+
+
+def _weight_and_bias(name: str, shape: tuple[int, ...]) -> dict[str, tuple[int, ...]]:
+    return {f"{name}.weight": shape, f"{name}.bias": shape[:1]}
+
+
+def embed(time: float | Array, size: int) -> Array:
+    """Sinusoidal embedding (..., size) of flow ``time`` in [0, 1]: sin(pi j t) and cos(pi j t), j = 1 ... size / 2."""
+    angles = np.pi * np.multiply.outer(np.asarray(time, dtype=float), np.arange(1, size // 2 + 1))
+    return np.concatenate([np.sin(angles), np.cos(angles)], axis=-1)

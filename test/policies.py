@@ -1,0 +1,91 @@
+"""Policy files for tests, with known laws: U = clip(keep U0 + F y + offset), in units of the ctrlrange."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import mujoco
+import numpy as np
+from scipy.linalg import solve_discrete_are
+
+from gpc_ros import config, registry
+from gpc_ros.node_parameters import SpcNodeParameters
+from gpc_ros.policy import graph
+from gpc_ros.policy.architecture import Architecture
+from gpc_ros.policy.metadata import PolicyMetadata, of_task
+from gpc_ros.sampling.spline import Spline
+from gpc_ros.signals import Array
+from gpc_ros.tasks.base import Task
+
+
+def write(
+    file: Path,
+    robot: str = "cart_pole",
+    *,
+    keep: float = 1.0,
+    feedback: Array | None = None,
+    offset: float = 0.0,
+    **changes: object,
+) -> Path:
+    """A policy file of one Euler step, linear because swish(x) - swish(-x) = x.
+
+    Args:
+        file: where to write it.
+        robot: whose task, and whose knots.
+        keep: share of the start U0 that stays.
+        feedback: F (nu, ny), the same for each knot.
+        offset: added to every knot.
+        changes: of its metadata, as ``knots``.
+    """
+    task: Task = registry.load("tasks", robot, Task)()
+    metadata = metadata_of(task, **changes)
+    width, ny = metadata.knots * task.model.nu, len(metadata.observation_probe)
+    linear = np.zeros((width, width + ny + 1))
+    linear[:, :width] = (keep - 1.0) * np.eye(width)
+    if feedback is not None:
+        linear[:, width:-1] = np.tile(feedback, (metadata.knots, 1))
+    weights = {
+        "network.layers.0.weight": np.concatenate([linear, -linear]),
+        "network.layers.0.bias": np.repeat([offset, -offset], width),
+        "network.layers.1.weight": np.concatenate([np.eye(width), -np.eye(width)], axis=1),
+        "network.layers.1.bias": np.zeros(width),
+        "observation_mean": np.zeros(ny),
+        "observation_std": np.ones(ny),
+    }
+    file.write_bytes(
+        graph.build({name: w.astype(np.float32) for name, w in weights.items()}, metadata).SerializeToString()
+    )
+    return file
+
+
+def metadata_of(task: Task, **changes: object) -> PolicyMetadata:
+    """Metadata of a policy for ``task`` whose plans have the knots of its ``spc``, but for ``changes``."""
+    spc = config.load(task.name, "spc", SpcNodeParameters)
+    knots = int(str(changes.get("knots", spc.knots)))
+    spline = Spline(spc.interpolation, knots, spc.horizon_s, float(task.model.opt.timestep))
+    values = {
+        "knots": knots,
+        "period_ns": spline.period_ns,
+        "interpolation": spc.interpolation,
+        "steps": 1,
+        "architecture": Architecture(hidden=[2 * knots * task.model.nu]),
+        "training": {"success": 1.0},
+    }
+    return PolicyMetadata(**{**of_task(task), **values, **changes})
+
+
+def balancing(file: Path) -> Path:
+    """A policy that keeps cart_pole upright: the LQR of its linearization."""
+    task: Task = registry.load("tasks", "cart_pole", Task)()
+    model = task.load_model()
+    model.opt.timestep = 0.002
+    data = mujoco.MjData(model)
+    data.qpos[:] = task.start("upright").qpos
+    a, b = np.zeros((4, 4)), np.zeros((4, 1))
+    mujoco.mjd_transitionFD(model, data, 1e-6, True, a, b, None, None)
+    r = 0.1 * np.eye(1)
+    p = solve_discrete_are(a, b, np.diag([1.0, 10.0, 0.1, 0.1]), r)
+    position, angle, velocity, rate = np.linalg.solve(r + b.T @ p @ b, b.T @ p @ a)[0]
+    half = task.model.actuator_ctrlrange[0, 1]
+    feedback = -np.array([[position, 0.0, -angle, velocity, rate]]) / half  # sin of the angle is -(angle - pi) up there
+    return write(file, keep=0.0, feedback=feedback)
