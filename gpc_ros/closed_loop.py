@@ -10,14 +10,14 @@ from typing import Any
 
 from gpc_ros import config, registry
 from gpc_ros.control.base import Planner, no_plan
-from gpc_ros.control.executive import HOLD, Executive, plan_divisor
-from gpc_ros.control.spc import Spc
+from gpc_ros.control.executive import Executive
+from gpc_ros.control.previous import Previous
 from gpc_ros.estimation.base import Estimator
 from gpc_ros.estimation.command_log import CommandLog
 from gpc_ros.estimation.ekf import Ekf
 from gpc_ros.estimation.truth import Truth
 from gpc_ros.node_parameters import PARAMETERS, check_together
-from gpc_ros.signals import NS_PER_S, Command, Estimate, Plan
+from gpc_ros.signals import NS_PER_S, Command, Estimate
 from gpc_ros.simulation.run_log import RunLog
 from gpc_ros.simulation.simulation import Simulation
 from gpc_ros.tasks.base import Task
@@ -27,7 +27,7 @@ Overrides = Mapping[str, Mapping[str, Any]]
 
 
 class ClosedLoop:
-    """Plant, estimator, planner and executive of one robot."""
+    """Plant, estimator, planners and executive of one robot."""
 
     def __init__(self, robot: str, *, overrides: Overrides | None = None, estimator: str = "ekf") -> None:
         given = {name: dict((overrides or {}).get(name, {}), robot=robot) for name in PARAMETERS}
@@ -44,24 +44,39 @@ class ClosedLoop:
         )
         self.commands = CommandLog(round(p["estimator"].actuation_delay_s * NS_PER_S))
         self.executive = Executive(self.task, p["controller"], period_ns=self.period_ns)
-        self.planner: Planner | None = None if self.executive.active == HOLD else Spc(self.task, p["spc"])
-        self._divisor = plan_divisor(p["spc"].plan_rate_hz, self.period_ns)
+        self.planners: dict[str, Planner] = {}
+        self._parameters = p
+        self._previous = Previous()
         self._command: Command | None = None
-        self._plan: Plan | None = None
         self.log = RunLog(self.task)
+        for name in self.executive.wanted:
+            self._planner(name)
         self._begin()
 
     def _begin(self) -> None:
         self.log.clear()
         self.log.goal = self.simulation.goal
-        if self.planner is not None:
-            self.planner.set_goal(self.simulation.goal)
+        for planner in self.planners.values():
+            planner.set_goal(self.simulation.goal)
+
+    def _planner(self, name: str) -> Planner:
+        """The planner of that name, made when it is first wanted."""
+        if name not in self.planners:
+            kind: type[Planner] = registry.load("control", name, Planner)
+            self.planners[name] = kind.make(self.task, self._parameters)
+            self.planners[name].set_goal(self.simulation.goal)
+        return self.planners[name]
 
     def run(self, duration_s: float) -> RunLog:
         """Run for ``duration_s`` of simulated time."""
         for _ in range(round(duration_s * NS_PER_S / self.period_ns)):
             self.tick()
         return self.log
+
+    def close(self) -> None:
+        """End the planners."""
+        for planner in self.planners.values():
+            planner.close()
 
     def tick(self) -> None:
         """Measure, estimate, answer, step."""
@@ -79,10 +94,13 @@ class ClosedLoop:
             self._begin()
 
     def _answer(self, estimate: Estimate) -> None:
-        """Plan if that is due, and command."""
-        if self.planner is not None and estimate.stamp_ns // self.period_ns % self._divisor == 0:
-            plan = self.planner.plan(estimate, self._plan)
-            self._plan = no_plan(estimate, self.task.model.nu, "spc") if plan is None else plan
-            self.executive.accept_plan(self._plan)
+        """Have those plan that are wanted and due, and command."""
+        wanted = self.executive.wanted
+        self._previous.keep(wanted)
+        for name in filter(self.executive.due, wanted):
+            plan = self._planner(name).plan(estimate, self._previous.of(name, estimate))
+            plan = no_plan(estimate, self.task.model.nu, name) if plan is None else plan
+            self._previous.add(plan)
+            self.executive.accept_plan(plan)
         self._command = self.executive.select(estimate.stamp_ns)
         self.commands.add(self._command)

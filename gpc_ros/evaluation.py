@@ -12,6 +12,7 @@ from typing import Any, TypeVar
 import numpy as np
 
 from gpc_ros.closed_loop import ClosedLoop, Overrides
+from gpc_ros.simulation.run_log import RunLog
 
 T = TypeVar("T")
 
@@ -32,13 +33,24 @@ class Setting:
 
 def run_start(setting: Setting, index: int) -> dict[str, Any]:
     """One run from start ``index`` (``NAMED``: the named one): success, cost, digest and more, see ``RunLog``."""
+    loop = _run(setting, index)
+    return {**loop.log.summary(), "digest": loop.log.digest, "counts": dict(loop.executive.counts)}
+
+
+def named_run(setting: Setting) -> RunLog:
+    """The trajectory from the named start."""
+    return _run(setting, NAMED).log
+
+
+def _run(setting: Setting, index: int) -> ClosedLoop:
     given = {node: dict(values) for node, values in (setting.overrides or {}).items()}
     start = {"seed": setting.seed + max(index, 0), "start": "named" if index == NAMED else "random"}
     given["simulator"] = {**given.get("simulator", {}), **start}
     given["spc"] = {"threads": 1, **given.get("spc", {})}
     loop = ClosedLoop(setting.robot, overrides=given, estimator=setting.estimator)
-    log = loop.run(setting.duration_s or loop.task.episode_s)
-    return {**log.summary(), "digest": log.digest, "counts": dict(loop.executive.counts)}
+    loop.run(setting.duration_s or loop.task.episode_s)
+    loop.close()
+    return loop
 
 
 def evaluate(

@@ -96,6 +96,22 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Samples:
+    """Candidate plans of a policy for seeding: ``knots`` (S, K, nu) in actuator units, the first at ``stamp_ns``."""
+
+    stamp_ns: int
+    period_ns: int
+    knots: Array
+    interpolation: Interpolation = Interpolation.ZERO
+    epoch: int = 0
+
+    @property
+    def start_ns(self) -> int:
+        """Where the first knot stands [ns], as in a ``Plan``."""
+        return self.stamp_ns
+
+
+@dataclass(frozen=True, slots=True)
 class Command:
     """Actuator values ``ctrl`` (nu,) in actuator units, who made them, and why if it was not the active planner."""
 

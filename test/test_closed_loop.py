@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import itertools
+from pathlib import Path
 from typing import Any
 
 import numpy as np
+import policies
 import pytest
 
 from gpc_ros.closed_loop import ClosedLoop
-from gpc_ros.errors import GpcError, InvalidParameter, UnknownName
+from gpc_ros.control.spc import Spc
+from gpc_ros.errors import GpcError, InvalidModel, InvalidParameter, UnknownName
 from gpc_ros.estimation.truth import Truth
 from gpc_ros.signals import NS_PER_S
 
@@ -46,7 +49,7 @@ def test_a_run_has_the_ticks_of_its_duration() -> None:
 def test_it_replans_at_its_own_rate() -> None:
     loop = closed()
     stamps: list[int] = []
-    planner = loop.planner
+    planner = loop.planners["spc"]
     plan = planner.plan
     planner.plan = lambda estimate, previous: (stamps.append(estimate.stamp_ns), plan(estimate, previous))[1]
     loop.run(0.1)
@@ -57,7 +60,7 @@ def test_it_replans_at_its_own_rate() -> None:
 def test_hold_needs_no_planner_and_drives_alone() -> None:
     loop = closed(controller={"planner": "hold"})
     loop.run(0.1)
-    assert loop.planner is None
+    assert loop.planners == {}
     assert loop.executive.driver == "hold"
 
 
@@ -159,6 +162,7 @@ def test_measurements_that_are_not_finite_do_not_reach_the_actuators() -> None:
         ("cart_pole", {"simulator": {"model_error": ["elbow=1"]}}, InvalidParameter, "elbow"),
         ("cart_pole", {"simulator": {"rate_hz": 250.0}}, InvalidParameter, "rate_hz must be the same"),
         ("cart_pole", {"spc": {"plan_rate_hz": 25.0}}, InvalidParameter, "plan_rate_hz must be the same"),
+        ("cart_pole", {"controller": {"policy_rate_hz": 25.0}}, InvalidParameter, "policy_rate_hz must be the same"),
     ],
 )
 def test_wrong_settings_are_refused_by_name(
@@ -166,3 +170,116 @@ def test_wrong_settings_are_refused_by_name(
 ) -> None:
     with pytest.raises(error, match=words):
         ClosedLoop(robot, overrides=overrides)
+
+
+@pytest.fixture(scope="module")
+def balancing(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A policy that keeps cart_pole upright."""
+    return policies.balancing(tmp_path_factory.mktemp("policies") / "balancing.onnx")
+
+
+def upright(file: Path, planner: str, **controller: object) -> ClosedLoop:
+    return closed(
+        simulator={"start": "upright", "seed": 4},
+        controller={"planner": planner, **controller},
+        policy_server={"model_file": str(file), "seed_samples": 4},
+    )
+
+
+@pytest.mark.parametrize("planner", ["policy", "seeded_spc"])
+def test_planners_with_a_policy_drive_bit_for_bit_the_same_each_time(balancing: Path, planner: str) -> None:
+    loops = [upright(balancing, planner) for _ in range(2)]
+    digests = {loop.run(0.5).digest for loop in loops}
+    assert len(digests) == 1
+    assert loops[0].executive.driver == planner
+    assert digests != {upright(balancing, "spc").run(0.5).digest}
+
+
+def test_the_policy_plans_at_every_tick_or_at_its_own_rate(balancing: Path) -> None:
+    for rate, expected in ((0.0, 50), (100.0, 10)):
+        settings = {"policy_rate_hz": rate}
+        loop = closed(
+            controller={"planner": "policy", **settings}, policy_server={"model_file": str(balancing), **settings}
+        )
+        stamps: list[int] = []
+        planner = loop.planners["policy"]
+        plan = planner.plan
+        planner.plan = lambda estimate, previous, plan=plan, stamps=stamps: (
+            stamps.append(estimate.stamp_ns),
+            plan(estimate, previous),
+        )[1]
+        loop.run(0.1)
+        assert len(stamps) == expected
+
+
+def test_the_policy_alone_balances(balancing: Path) -> None:
+    loop = upright(balancing, "policy")
+    _, states, _ = loop.run(2.0).arrays()
+    assert np.abs(states.qpos[:, 1] - np.pi).max() < 0.1
+
+
+def test_planners_are_exchanged_twenty_times_without_a_fall_or_a_jump(balancing: Path) -> None:
+    slew = 20.0
+    loop = upright(balancing, "spc", slew_rate=slew)
+    loop.run(0.2)
+    for number in range(20):
+        planner = ("seeded_spc", "policy", "spc")[number % 3]
+        loop.executive.request(planner, loop.executive.stamp_ns)
+        loop.run(0.1)
+        assert loop.executive.driver == planner
+    _, states, ctrl = loop.log.arrays()
+    assert np.abs(states.qpos[:, 1] - np.pi).max() < 0.1
+    width = np.ptp(loop.task.model.actuator_ctrlrange)
+    assert np.abs(np.diff(ctrl, axis=0)).max() <= slew * width * loop.period_ns / NS_PER_S * (1 + 1e-9)
+    assert loop.executive.counts == {}
+
+
+def test_a_new_planner_begins_with_the_plan_in_force(balancing: Path) -> None:
+    loop = upright(balancing, "spc")
+    loop.run(0.2)
+    loop.executive.request("policy", loop.executive.stamp_ns)
+    given: list[Any] = []
+    planner = loop._planner("policy")
+    plan = planner.plan
+    planner.plan = lambda estimate, previous: (given.append(previous), plan(estimate, previous))[1]
+    loop.run(0.01)
+    assert [previous.planner for previous in given] == ["spc", "policy", "policy", "policy", "policy"]
+
+
+@pytest.fixture
+def broken(tmp_path: Path) -> Path:
+    """A policy whose numbers overflow upright."""
+    return policies.write(tmp_path / "broken.onnx", feedback=np.array([[0.0, 3e38, 0.0, 0.0, 0.0]]), offset=-3e38)
+
+
+def test_a_policy_without_a_finite_plan_is_not_switched_to(broken: Path) -> None:
+    loop = upright(broken, "spc", switch_timeout_s=0.1)
+    loop.run(0.2)
+    loop.executive.request("policy", loop.executive.stamp_ns)
+    _, states, _ = loop.run(0.5).arrays()
+    assert loop.executive.driver == "spc"
+    assert loop.executive.refusal == "no plan from 'policy' within 0.1 s (it answers that it has none); 'spc' drives on"
+    assert np.abs(states.qpos[:, 1] - np.pi).max() < 0.1
+
+
+def test_a_fallback_takes_over_from_a_policy_without_a_finite_plan(broken: Path) -> None:
+    loop = upright(broken, "policy", fallback="spc")
+    _, states, ctrl = loop.run(0.5).arrays()
+    assert loop.executive.driver == "spc"
+    assert np.isfinite(ctrl).all()
+    assert np.abs(states.qpos[:, 1] - np.pi).max() < 0.1
+
+
+@pytest.mark.parametrize("planner", ["policy", "seeded_spc"])
+def test_without_a_policy_file_it_says_how_to_get_one(
+    planner: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("gpc_ros.control.policy.shipped", lambda robot: tmp_path / "none.onnx")
+    with pytest.raises(InvalidModel, match=r"cart_pole has no policy: .*gpc train cart_pole"):
+        closed(controller={"planner": planner})
+
+
+def test_a_planner_that_runs_on_ros_alone_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delattr(Spc, "make")
+    with pytest.raises(GpcError, match="planner 'spc' has no way to run without ROS"):
+        closed()

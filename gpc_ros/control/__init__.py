@@ -1,3 +1,3 @@
 """Planners behind one interface, one file each, and the executive that turns plans into commands."""
 
-NOT_LISTED = ("base", "executive", "lead", "limits")
+NOT_LISTED = ("base", "executive", "lead", "limits", "plan_log", "previous")

@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Any
 
 import numpy as np
 
+from gpc_ros.errors import GpcError
 from gpc_ros.signals import Array, Estimate, Plan
+from gpc_ros.tasks.base import Task
 
 
 def no_plan(estimate: Estimate, nu: int, planner: str) -> Plan:
@@ -21,10 +24,19 @@ class Planner(ABC):
 
     To be driven by it on ROS 2, a node must publish its plans on ``<planner>/plan`` (``spec.py``).
 
-    A planner keeps nothing between calls that a plan depends on: its random stream is
-    ``default_rng([seed, tick])``, its warm start the previous plan. So a lost tick never shifts the
+    A planner keeps nothing between calls that a plan depends on: its random stream is made from
+    its seed and the tick (or stamp), its warm start is the previous plan. So a lost tick never shifts the
     stream, and the same inputs give the same plan.
     """
+
+    @classmethod
+    def make(cls, task: Task, parameters: Mapping[str, Any]) -> Planner:
+        """One for ``task`` with a stack's ``parameters`` by node, for the closed loop without ROS.
+
+        Raises:
+            GpcError: if this planner runs on ROS alone, or what it needs is not there.
+        """
+        raise GpcError(f"planner '{cls.__module__.rsplit('.', 1)[-1]}' has no way to run without ROS")
 
     @abstractmethod
     def plan(
@@ -49,3 +61,6 @@ class Planner(ABC):
 
     def set_goal(self, goal: Array) -> None:
         """Take the task's goal (ng,), in the units of ``Task.goal``; planners without one ignore it."""
+
+    def close(self) -> None:
+        """Write what is to be kept, at the end of a run."""

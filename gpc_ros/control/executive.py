@@ -15,6 +15,7 @@ from gpc_ros import registry
 from gpc_ros.config import Parameters, parameter
 from gpc_ros.control.hold import Hold
 from gpc_ros.control.limits import Limiter
+from gpc_ros.control.previous import EARLY_NS
 from gpc_ros.errors import UnknownName
 from gpc_ros.signals import NS_PER_S, Array, Command, Estimate, Health, Plan
 from gpc_ros.statistics import Counts
@@ -23,8 +24,8 @@ from gpc_ros.tasks.base import Task
 STOP = "stop"
 """The last rung: the safe command, without looking at any state."""
 HOLD = "hold"
+POLICY = "policy"
 _CLOCK_SET_BACK = 100  # older estimates in a row, after which the older clock is believed
-_EARLY_NS = 50_000_000  # so much before its time a plan may begin
 _AHEAD_NS = 100_000_000  # a plan may know of a later estimate than the one that has come here, but not of the future
 
 
@@ -43,6 +44,9 @@ class ExecutiveParameters(Parameters):
     slew_rate: float = parameter(0.0, "largest change of a command; 0: unlimited", unit="ctrlranges per s", ge=0)
     plan_rate_hz: float = parameter(
         50.0, "in lock-step: replans to wait for, as the planner's", unit="Hz", gt=0, le=1000
+    )
+    policy_rate_hz: float = parameter(
+        0.0, "in lock-step: the policy's plans to wait for; 0: one per estimate", unit="Hz", ge=0, le=1000
     )
 
 
@@ -179,12 +183,14 @@ class Executive:
         self._plans[plan.planner] = plan
         return True
 
+    def due(self, planner: str) -> bool:
+        """Whether ``planner`` is to plan from the present estimate: the policy has a rate of its own."""
+        rate_hz = self.parameters.policy_rate_hz if planner == POLICY else self.parameters.plan_rate_hz
+        return plan_due(self.stamp_ns, rate_hz, self._period_ns)
+
     def waiting(self) -> bool:
         """In lock-step: whether the plan that is due at the present estimate's tick has not come yet."""
-        if self._estimate is None or self.stopped:
-            return False
-        divisor = plan_divisor(self.parameters.plan_rate_hz, self._period_ns)
-        if self.active == HOLD or self._estimate.stamp_ns // self._period_ns % divisor:
+        if self._estimate is None or self.stopped or self.active == HOLD or not self.due(self.active):
             return False
         plan = self._plans.get(self.active)
         return plan is None or (plan.stamp_ns, plan.epoch) != (self._estimate.stamp_ns, self._estimate.epoch)
@@ -239,8 +245,8 @@ class Executive:
         age = time_ns - plan.stamp_ns
         if age > self.parameters.plan_timeout_s * NS_PER_S:
             return None, f"plan older than {self.parameters.plan_timeout_s:g} s"
-        early_ns = plan.start_ns - time_ns  # a plan is made for when it is expected to be ready, and may be before
-        ctrl = plan.at(plan.start_ns if 0 < early_ns <= _EARLY_NS else time_ns)
+        early_ns = plan.start_ns - time_ns
+        ctrl = plan.at(plan.start_ns if 0 < early_ns <= EARLY_NS else time_ns)
         return ctrl, "" if ctrl is not None else "plan has ended" if age > 0 else "plan begins later"
 
     def _after_failure(self, ctrl: Array, time_ns: int) -> tuple[Array | None, str]:
@@ -259,8 +265,9 @@ class Executive:
             self._had_plan = False
             self.pending = ""
         elif now_ns > self._deadline_ns:
-            limit_s = self.parameters.switch_timeout_s
-            self.refusal = f"no plan from '{self.pending}' within {limit_s:g} s; '{self.active}' drives on"
+            limit_s, plan = self.parameters.switch_timeout_s, self._plans.get(self.pending)
+            said = " (it answers that it has none)" if plan is not None and not len(plan.knots) else ""
+            self.refusal = f"no plan from '{self.pending}' within {limit_s:g} s{said}; '{self.active}' drives on"
             self.pending = ""
 
     def _command(self, time_ns: int, rung: str, ctrl: Array, reason: str) -> Command:
@@ -282,8 +289,13 @@ class Executive:
 
 
 def plan_divisor(plan_rate_hz: float, period_ns: int) -> int:
-    """Loop periods per replan, at least 1."""
-    return max(1, round(NS_PER_S / period_ns / plan_rate_hz))
+    """Loop periods per plan, at least 1; a rate of 0 means one plan per period."""
+    return max(1, round(NS_PER_S / period_ns / plan_rate_hz)) if plan_rate_hz else 1
+
+
+def plan_due(stamp_ns: int, plan_rate_hz: float, period_ns: int) -> bool:
+    """Whether a plan is due at the tick of ``stamp_ns``."""
+    return stamp_ns // period_ns % plan_divisor(plan_rate_hz, period_ns) == 0
 
 
 def check_planner(name: str, what: str) -> None:

@@ -6,8 +6,10 @@ Letters: K knots, N candidates, S seeds, D domains, nu actuators.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydantic import ValidationInfo, field_validator
@@ -15,6 +17,8 @@ from pydantic import ValidationInfo, field_validator
 from gpc_ros import registry
 from gpc_ros.config import parameter
 from gpc_ros.control.base import Planner
+from gpc_ros.control.plan_log import Recorder
+from gpc_ros.control.previous import Grid, seen_from, warm_start
 from gpc_ros.errors import InvalidParameter, InvalidSignal
 from gpc_ros.sampling.evaluation import Evaluator
 from gpc_ros.sampling.objective import Objective
@@ -22,9 +26,9 @@ from gpc_ros.sampling.risk import Risk
 from gpc_ros.sampling.rollout import Rollouts
 from gpc_ros.sampling.rules.base import UpdateRule
 from gpc_ros.sampling.search import Search, SearchParameters
-from gpc_ros.sampling.spline import Interpolation, Spline, resample
-from gpc_ros.signals import NS_PER_S, Array, Estimate, Plan
-from gpc_ros.tasks.base import Task
+from gpc_ros.sampling.spline import Interpolation, Spline
+from gpc_ros.signals import NS_PER_S, Array, Estimate, Plan, Samples
+from gpc_ros.tasks.base import States, Task
 
 
 class SpcParameters(SearchParameters):
@@ -41,6 +45,7 @@ class SpcParameters(SearchParameters):
     risk_beta: float = parameter(0.25, "beta of eq. 39: 0 is the mean, 1 the worst case", ge=0, le=1)
     threads: int = parameter(1, "threads for the rollouts; 0 and 1: the planner's own", ge=0, le=256)
     seed: int = parameter(0, "of the random stream", ge=0)
+    record: str = parameter("", "folder to keep replans in, for gpc train --from-log; empty: none", read_only=True)
     running_weights: dict[str, float] = parameter({}, "weights of running cost terms in place of the task's")
     terminal_weights: dict[str, float] = parameter({}, "weights of terminal cost terms in place of the task's")
 
@@ -82,6 +87,8 @@ class Spc(Planner):
         self._task = task
         self._goal = np.array(task.goal, dtype=float)
         self._setup = _Setup.build(task, parameters or SpcParameters())
+        folder = self._setup.parameters.record
+        self._recorder = Recorder(Path(folder), task.name) if folder else None
 
     @property
     def parameters(self) -> SpcParameters:
@@ -104,6 +111,15 @@ class Spc(Planner):
         if not np.isfinite(goal).all():
             raise InvalidSignal("nonfinite", f"goal of {self._task.name} is not finite: {goal}")
         self._goal = goal
+
+    @classmethod
+    def make(cls, task: Task, parameters: Mapping[str, Any]) -> Spc:
+        """With the parameters of the node ``spc``."""
+        return cls(task, parameters["spc"])
+
+    def seeds(self, samples: Samples, start_ns: int) -> Array:
+        """``samples`` as seeds (S, K, nu) of a plan that begins at ``start_ns``: moved in time, on its knots."""
+        return seen_from(start_ns, samples, self._setup.grid)
 
     def plan(
         self,
@@ -136,6 +152,9 @@ class Spc(Planner):
             found = search.run(np.zeros_like(nominal), seeds)
         if found is None:
             return None
+        if self._recorder is not None:
+            observation = self._task.observe(States(estimate.qpos, estimate.qvel), self._goal)
+            self._recorder.add(observation, nominal, found.knots, setup.grid)
         return Plan(
             stamp_ns=estimate.stamp_ns,
             start_ns=estimate.stamp_ns,
@@ -147,6 +166,11 @@ class Spc(Planner):
             epoch=estimate.epoch,
             info={**search.figures(found), "time_s": time.perf_counter() - began_s},
         )
+
+    def close(self) -> None:
+        """Write what was recorded and is not on disk yet."""
+        if self._recorder is not None:
+            self._recorder.flush()
 
 
 @dataclass(frozen=True, slots=True)
@@ -170,6 +194,11 @@ class _Setup:
         rule = registry.load("sampling.rules", p.rule, UpdateRule)(p)
         return _Setup(p, rollouts, Evaluator(spline, rollouts, objective, p.risk, p.risk_beta), rule)
 
+    @property
+    def grid(self) -> Grid:
+        """Where the knots of its plans stand."""
+        return Grid(self.parameters.knots, self.evaluator.spline.period_ns, self.parameters.interpolation)
+
     def random(self, stamp_ns: int) -> np.random.Generator:
         """The random stream of the replan at ``stamp_ns``: a lost one does not shift those that follow."""
         tick = stamp_ns // round(NS_PER_S / self.parameters.plan_rate_hz)
@@ -177,16 +206,9 @@ class _Setup:
 
     def nominal(self, estimate: Estimate, previous: Plan | None) -> Array:
         """The warm start (K, nu): ``previous`` as seen from the estimate's stamp, or zero."""
-        spline, nu = self.evaluator.spline, len(self.evaluator.half_range)
-        start_ns = estimate.stamp_ns
-        zero = self.evaluator.clip(np.zeros((spline.num_knots, nu)))
-        if previous is None or previous.epoch != estimate.epoch or previous.knots.shape[1:] != (nu,):
-            return zero
-        if not previous.start_ns <= start_ns < previous.end_ns or not np.isfinite(previous.knots).all():
-            return zero
-        elapsed_ns = (start_ns - previous.start_ns) if self.parameters.shift else 0
-        positions = (elapsed_ns + np.arange(spline.num_knots) * spline.period_ns) / previous.period_ns
-        return self.evaluator.clip(resample(previous.knots, positions, previous.interpolation))
+        grid, nu = self.grid, len(self.evaluator.half_range)
+        knots = warm_start(previous, estimate, grid, nu, shift=self.parameters.shift)
+        return self.evaluator.clip(np.zeros((grid.count, nu)) if knots is None else knots)
 
     def checked(self, seeds: Array | None) -> Array:
         """The finite ones of ``seeds``, inside the ctrlrange."""

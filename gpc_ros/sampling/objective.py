@@ -2,12 +2,13 @@
 
 J = sum_t dt l(x_t, u_t) + phi(x_T), with l and phi the weighted squared residuals of the task.
 Letters: D domains, N candidates, T planning steps, M residuals of a trajectory.
+A ``goal`` is one for all candidates (ng,), or one for each (N, ng).
 """
 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 
 import numpy as np
 
@@ -15,6 +16,9 @@ from gpc_ros.errors import UnknownName
 from gpc_ros.sampling.rollout import Trajectories
 from gpc_ros.signals import Array
 from gpc_ros.tasks.base import Residuals, States, Task
+
+TerminalValue = Callable[[States, Array], tuple[Array, ...]]
+"""Residuals (D, N) of ``States`` (D, N) and a goal, whose squares sum to a cost-to-go: a learned terminal cost."""
 
 
 class Objective:
@@ -24,18 +28,27 @@ class Objective:
         task: gives the residuals and the default weights.
         running: weights of running terms that replace the task's, by name.
         terminal: weights of terminal terms that replace the task's, by name.
+        terminal_value: takes the place of all of the task's terminal terms.
 
     Raises:
         UnknownName: a weight for a term that the task does not have.
     """
 
     def __init__(
-        self, task: Task, *, running: Mapping[str, float] | None = None, terminal: Mapping[str, float] | None = None
+        self,
+        task: Task,
+        *,
+        running: Mapping[str, float] | None = None,
+        terminal: Mapping[str, float] | None = None,
+        terminal_value: TerminalValue | None = None,
     ) -> None:
         self._task = task
+        self._terminal_value = terminal_value
         self._timestep_s = float(task.model.opt.timestep)
         self._running = _merged("running cost term", task.running_weights, running or {})
         self._terminal = _merged("terminal cost term", task.terminal_weights, terminal or {})
+        if terminal_value is not None:
+            self._terminal = {"value": 1.0}
         self.terms = (*(f"running_{name}" for name in self._running), *(f"terminal_{name}" for name in self._terminal))
         """Names of the cost's terms, in the order of ``shares``."""
 
@@ -78,9 +91,12 @@ class Objective:
         if len(states.qpos) > 1:
             ctrl = np.broadcast_to(ctrl, (len(states.qpos), *ctrl.shape[1:]))
         with np.errstate(over="ignore", invalid="ignore"):  # of diverged candidates
-            running = self._task.running_residuals(_at(states, slice(0, steps)), ctrl, goal)
-            terminal = self._task.terminal_residuals(_at(states, steps), goal)
-        return running, terminal
+            over_time = goal if goal.ndim == 1 else goal[:, np.newaxis]
+            running = self._task.running_residuals(_at(states, slice(0, steps)), ctrl, over_time)
+            end = _at(states, steps)
+            if self._terminal_value is not None:
+                return running, {"value": self._terminal_value(end, goal)}
+            return running, self._task.terminal_residuals(end, goal)
 
 
 def total(shares: Array, trajectories: Trajectories) -> Array:

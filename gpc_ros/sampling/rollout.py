@@ -5,8 +5,10 @@ Letters: D domains (models), N candidates, T planning steps.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import mujoco
 import numpy as np
@@ -79,9 +81,7 @@ class Rollouts:
         buffers.controls[:, :, :steps] = controls
         if self._sensors:
             buffers.controls[:, :, steps] = controls[:, -1]
-        warn = mujoco.get_mju_user_warning()
-        mujoco.set_mju_user_warning(_ignore)  # or every diverging candidate is logged to a file
-        try:
+        with _SILENCE:
             self._pool.rollout(
                 buffers.models,
                 self._data,
@@ -93,8 +93,6 @@ class Rollouts:
                 state=buffers.states,
                 sensordata=buffers.sensors,
             )
-        finally:
-            mujoco.set_mju_user_warning(warn)
         rolled = buffers.states.reshape(domains, count, -1, self._size)[:, :, :steps]
         buffers.whole[..., 1:] = rolled.transpose(3, 0, 1, 2)  # time last and contiguous: costs are sums over it
         buffers.whole[..., 0] = start.transpose(2, 0, 1)
@@ -122,6 +120,34 @@ class _Buffers:
         self.states = np.empty((domains * count, rolled, size))
         self.sensors = np.empty((domains * count, rolled, model.nsensordata))
         self.whole = np.empty((size, domains, count, steps + 1))
+
+
+class _Silence:
+    """While any thread is inside, MuJoCo's warnings are dropped: or every diverging candidate is logged to a file.
+
+    The handler is one for the whole process: the first thread in puts it aside, the last one out puts it back.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside = 0
+        self._handler: Any = None
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._handler = mujoco.get_mju_user_warning()
+                mujoco.set_mju_user_warning(_ignore)
+            self._inside += 1
+
+    def __exit__(self, *error: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                mujoco.set_mju_user_warning(self._handler)
+
+
+_SILENCE = _Silence()
 
 
 def _ignore(message: str) -> None:

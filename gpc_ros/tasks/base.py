@@ -101,7 +101,10 @@ class Task(ABC):
 
     @abstractmethod
     def running_residuals(self, states: States, ctrl: Array, goal: Array) -> Residuals:
-        """Terms of the running cost at ``states`` (N), ``ctrl`` (N, nu) [actuator units], ``goal`` (ng,)."""
+        """Terms of the running cost at ``states`` (N), ``ctrl`` (N, nu) [actuator units].
+
+        ``goal`` is (ng,), or has leading axes that broadcast against N: read it as ``goal[..., i]``.
+        """
 
     @abstractmethod
     def terminal_residuals(self, states: States, goal: Array) -> Residuals:

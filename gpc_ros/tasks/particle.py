@@ -36,7 +36,7 @@ class Particle(Task):
         """Distance to the goal along x and y [m], velocity [m/s]."""
         qpos, qvel = states.qpos, states.qvel
         return {
-            "distance": (qpos[..., 0] - goal[0], qpos[..., 1] - goal[1]),
+            "distance": (qpos[..., 0] - goal[..., 0], qpos[..., 1] - goal[..., 1]),
             "velocity": (qvel[..., 0], qvel[..., 1]),
         }
 

@@ -265,7 +265,19 @@ def test_lockstep_waits_for_the_plan_that_is_due() -> None:
     assert executive.waiting()
 
 
-@pytest.mark.parametrize(("rate", "divisor"), [(50.0, 10), (500.0, 1), (1000.0, 1), (33.0, 15)])
+@pytest.mark.parametrize(("rate", "ticks"), [(0.0, {0, 1, 2, 3, 4, 5}), (250.0, {0, 2, 4}), (50.0, {0})])
+def test_lockstep_waits_for_the_policy_at_its_own_rate(rate: float, ticks: set[int]) -> None:
+    executive = Bench(planner="policy", plan_rate_hz=50.0, policy_rate_hz=rate).executive
+    waited = set()
+    for tick in range(6):
+        executive.accept_estimate(Estimate((1000 + tick) * PERIOD, np.zeros(2), np.zeros(2)), 0)
+        if executive.waiting():
+            waited.add(tick)
+        assert executive.due("spc") is (tick == 0)
+    assert waited == ticks
+
+
+@pytest.mark.parametrize(("rate", "divisor"), [(50.0, 10), (500.0, 1), (1000.0, 1), (33.0, 15), (0.0, 1)])
 def test_plan_divisor(rate: float, divisor: int) -> None:
     assert plan_divisor(rate, PERIOD) == divisor
 

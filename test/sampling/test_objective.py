@@ -6,7 +6,9 @@ import pytest
 from gpc_ros.errors import UnknownName
 from gpc_ros.sampling.objective import Objective
 from gpc_ros.sampling.rollout import Rollouts, Trajectories
+from gpc_ros.signals import Array
 from gpc_ros.tasks.base import States, Task
+from gpc_ros.tasks.particle import Particle
 
 GOAL = np.array([0.8])
 STEPS = 25
@@ -72,3 +74,46 @@ def test_diverged_trajectories_cost_infinity(puck: Task) -> None:
 def test_weight_of_an_unknown_term_is_refused_with_the_valid_ones(puck: Task, kind: str) -> None:
     with pytest.raises(UnknownName, match=f"unknown {kind} cost term 'plase'. Did you mean 'place'"):
         Objective(puck, **{kind: {"plase": 1.0}})
+
+
+def distance_squared(states: States, goal: Array) -> tuple[Array, ...]:
+    """A cost-to-go of three components."""
+    return (states.qpos[..., 0] - goal[0], 0.5 * states.qvel[..., 0], np.full(states.qpos.shape[:-1], 2.0))
+
+
+def test_a_terminal_value_takes_the_place_of_all_terminal_terms(puck: Task) -> None:
+    trajectories = rolled(puck, domains=2)
+    objective = Objective(puck, terminal={"place": 7.0}, terminal_value=distance_squared)
+    assert objective.terms == ("running_place", "running_effort", "running_unused", "terminal_value")
+    running = Objective(puck, terminal={"place": 0.0, "speed": 0.0}).costs(trajectories, GOAL)
+    end_q, end_v = trajectories.states.qpos[..., -1, 0], trajectories.states.qvel[..., -1, 0]
+    value = (end_q - GOAL[0]) ** 2 + 0.25 * end_v**2 + 4.0
+    costs = objective.costs(trajectories, GOAL)
+    np.testing.assert_allclose(costs, running + value)
+    np.testing.assert_allclose(objective.shares(trajectories, GOAL)[-1], value)
+    np.testing.assert_allclose((objective.residuals(trajectories, GOAL) ** 2).sum(axis=-1), costs)
+
+
+def test_a_terminal_value_that_is_not_finite_costs_infinity(puck: Task) -> None:
+    trajectories = rolled(puck)
+    trajectories.states.qpos[0, 2, -1] = np.inf
+    costs = Objective(puck, terminal_value=distance_squared).costs(trajectories, GOAL)[0]
+    assert np.isfinite(costs).tolist() == [True, True, False, True]
+
+
+@pytest.mark.parametrize("valued", [False, True])
+def test_each_candidate_may_have_a_goal_of_its_own(valued: bool) -> None:
+    task, rng = Particle(), np.random.default_rng(0)
+    models = [task.randomize(np.random.default_rng(d)) for d in range(3)]
+    trajectories = Rollouts(models, steps=5).roll(np.zeros(2), np.zeros(2), rng.uniform(-1, 1, (4, 5, 2)))
+    objective = Objective(task, terminal_value=task_value if valued else None)
+    goals = rng.uniform(-0.3, 0.3, (4, 2))
+    costs, residuals = objective.costs(trajectories, goals), objective.residuals(trajectories, goals)
+    np.testing.assert_allclose((residuals**2).sum(axis=-1), costs)
+    for candidate, goal in enumerate(goals):
+        np.testing.assert_allclose(costs[:, candidate], objective.costs(trajectories, goal)[:, candidate])
+    assert len(np.unique(objective.costs(trajectories, np.tile(goals[0], (4, 1))) - costs)) > 4
+
+
+def task_value(states: States, goal: Array) -> tuple[Array, ...]:
+    return tuple(np.moveaxis(states.qpos - goal, -1, 0))
