@@ -6,6 +6,7 @@ from collections.abc import Mapping
 
 from gpc_ros.config import Parameters, parameter
 from gpc_ros.control.executive import ExecutiveParameters
+from gpc_ros.control.policy import PolicyParameters
 from gpc_ros.control.spc import SpcParameters
 from gpc_ros.errors import InvalidParameter
 from gpc_ros.estimation.parameters import EstimatorParameters
@@ -61,6 +62,17 @@ class SpcNodeParameters(SharedParameters, SpcParameters):
     """Node ``spc``."""
 
     lead: bool = parameter(True, "plan from where the robot will be when the plan is ready; in lock-step that is now")
+    seed_periods: float = parameter(
+        2.0, "samples of the policy are used for so long", unit="periods of plan_rate_hz", gt=0, le=100
+    )
+
+
+class PolicyServerParameters(SharedParameters, PolicyParameters):
+    """Node ``policy_server``."""
+
+    plan_rate_hz: float = parameter(
+        50.0, "replans of seeded_spc per second, as the planner's", unit="Hz", gt=0, le=1000
+    )
 
 
 class ControllerParameters(SharedParameters, ExecutiveParameters):
@@ -74,6 +86,7 @@ class ControllerParameters(SharedParameters, ExecutiveParameters):
 PARAMETERS: dict[str, type[SharedParameters]] = {
     "simulator": SimulatorParameters,
     "estimator": EstimatorNodeParameters,
+    "policy_server": PolicyServerParameters,
     "spc": SpcNodeParameters,
     "controller": ControllerParameters,
 }
@@ -85,7 +98,7 @@ def check_together(parameters: Mapping[str, SharedParameters]) -> None:
     Raises:
         InvalidParameter: names the parameter that must be the same, and each node's value.
     """
-    for name in ("robot", "rate_hz", "lockstep", "plan_rate_hz"):
+    for name in ("robot", "rate_hz", "lockstep", "plan_rate_hz", "policy_rate_hz"):
         found = {node: getattr(given, name) for node, given in parameters.items() if hasattr(given, name)}
         if len(set(found.values())) > 1:
             each = ", ".join(f"{node}: {value}" for node, value in found.items())

@@ -56,7 +56,11 @@ _TOPICS = (
     Topic("state_estimate", "sensor_msgs/JointState", Qos.STATE, "estimate of all nv coordinates [rad or m, per s]"),
     Topic("state_estimate/covariance", "std_msgs/Float64MultiArray", Qos.EVENT, "(2nv, 2nv) of the estimate, at 10 Hz"),
     Topic("ground_truth", "sensor_msgs/JointState", Qos.STATE, "as state_estimate, from the simulator"),
-    Topic("spc/plan", "trajectory_msgs/JointTrajectory", Qos.STATE, "knots by actuator name [actuator units]"),
+    *(
+        Topic(f"{planner}/plan", "trajectory_msgs/JointTrajectory", Qos.STATE, "knots by actuator [actuator units]")
+        for planner in ("policy", "spc", "seeded_spc")
+    ),
+    Topic("policy/samples", "std_msgs/Float64MultiArray", Qos.STATE, "(N, K, nu) candidate plans [actuator units]"),
     Topic("command", "sensor_msgs/JointState", Qos.STATE, "actuator commands; stamp: that of the measurement answered"),
     Topic("goal_pose", "geometry_msgs/PoseStamped", Qos.LATCHED, "goal of tasks that have one [m]"),
     Topic("controller/active", "std_msgs/String", Qos.LATCHED, "planner that drives now"),
@@ -84,14 +88,20 @@ _NODES = (
         "error-state EKF",
     ),
     Node(
+        "policy_server",
+        ("state_estimate", "spc/plan", "seeded_spc/plan", "goal_pose", "controller/wanted"),
+        ("policy/plan", "policy/samples", "/diagnostics"),
+        "flow policy on ONNX Runtime",
+    ),
+    Node(
         "spc",
-        ("state_estimate", "goal_pose", "controller/wanted"),
-        ("spc/plan", "/diagnostics"),
-        "sampling-based predictive control",
+        ("state_estimate", "policy/plan", "policy/samples", "goal_pose", "controller/wanted"),
+        ("spc/plan", "seeded_spc/plan", "/diagnostics"),
+        "sampling-based predictive control, alone and seeded by the policy",
     ),
     Node(
         "controller",
-        ("state_estimate", "spc/plan", "controller/stop"),
+        ("state_estimate", "policy/plan", "spc/plan", "seeded_spc/plan", "controller/stop"),
         ("command", "controller/active", "controller/wanted", "/diagnostics"),
         "selects a plan, limits, watches, commands",
     ),
@@ -102,6 +112,11 @@ NODES = {node.name: node for node in _NODES}
 def plan_topic(planner: str) -> str:
     """The topic on which ``planner`` publishes its plans."""
     return f"{planner}/plan"
+
+
+def planner_of(topic: str) -> str:
+    """The planner whose plans ``topic`` carries; an empty text if it carries none."""
+    return topic.removesuffix("/plan") if topic.endswith("/plan") else ""
 
 
 def parameters_file(robot: str) -> str:

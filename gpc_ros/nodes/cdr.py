@@ -1,4 +1,4 @@
-"""CDR, the wire format of ROS 2, for the two message types of the loop.
+"""CDR, the wire format of ROS 2, for the small messages of the loop; those that carry plans are in ``cdr_plans``.
 
 rclpy converts a message field by field through Python objects; on a machine whose caches went cold between two ticks
 that costs some 0.2 ms each way. Here a message of known layout is one ``struct`` call. Bytes are those of any ROS 2
@@ -17,8 +17,8 @@ import numpy as np
 from gpc_ros.errors import InvalidSignal
 from gpc_ros.signals import NS_PER_S, Array
 
-_REPRESENTATION = b"\x00\x01"  # little-endian plain CDR
-_LITTLE_ENDIAN = _REPRESENTATION + b"\x00\x00"
+REPRESENTATION = b"\x00\x01"  # little-endian plain CDR
+LITTLE_ENDIAN = REPRESENTATION + b"\x00\x00"
 _MAX_ITEMS = 100_000  # names or values in one message: no robot has more, a hostile message may
 
 
@@ -34,31 +34,16 @@ class JointState:
     effort: Array
 
 
-@dataclass(frozen=True, slots=True)
-class JointTrajectory:
-    """The content of a trajectory_msgs/JointTrajectory whose points all have the same one field.
-
-    ``values`` (K, n) are the points' positions, velocities or efforts, as ``field`` says; ``times_ns`` (K,) from the
-    stamp on.
-    """
-
-    stamp_ns: int
-    frame_id: str
-    names: tuple[str, ...]
-    field: str
-    values: Array
-    times_ns: np.ndarray
-
-
-def _text(value: str) -> bytes:
+def text_of(value: str) -> bytes:
+    """A string, padded to what follows it."""
     data = value.encode() + b"\0"
     return struct.pack("<I", len(data)) + data + b"\0" * (-len(data) % 4)
 
 
 @lru_cache(maxsize=64)
-def _head(frame_id: str, names: tuple[str, ...]) -> bytes:
+def head_of(frame_id: str, names: tuple[str, ...]) -> bytes:
     """What stands between the stamp and the first value: frame, number of names, names."""
-    return _text(frame_id) + struct.pack("<I", len(names)) + b"".join(map(_text, names))
+    return text_of(frame_id) + struct.pack("<I", len(names)) + b"".join(map(text_of, names))
 
 
 @lru_cache(maxsize=64)
@@ -82,12 +67,12 @@ def encode_joint_state(
     effort: Sequence[float] | Array = (),
 ) -> bytes:
     """A sensor_msgs/JointState as bytes, for ``Publisher.publish``."""
-    head = _head(frame_id, names)
+    head = head_of(frame_id, names)
     counts = (len(position), len(velocity), len(effort))
     layout = _layout(len(head), counts)
     sec, nanosec = divmod(stamp_ns, NS_PER_S)
     return layout.pack(
-        _LITTLE_ENDIAN, sec, nanosec, head, counts[0], *position, counts[1], *velocity, counts[2], *effort
+        LITTLE_ENDIAN, sec, nanosec, head, counts[0], *position, counts[1], *velocity, counts[2], *effort
     )
 
 
@@ -107,12 +92,12 @@ class JointStateDecoder:
         Raises:
             InvalidSignal: if the bytes are no plain little-endian JointState.
         """
-        if len(data) == self._size and data.startswith(self._head, 12) and data.startswith(_REPRESENTATION):
+        if len(data) == self._size and data.startswith(self._head, 12) and data.startswith(REPRESENTATION):
             _, sec, nanosec, _, *values = self._layout.unpack_from(data)
             a, b, _ = self._counts
             if (values[0], values[a + 1], values[a + b + 2]) == self._counts:
                 return self._content(
-                    _time(sec, nanosec), values[1 : a + 1], values[a + 2 : a + b + 2], values[a + b + 3 :]
+                    time_of(sec, nanosec), values[1 : a + 1], values[a + 2 : a + b + 2], values[a + b + 3 :]
                 )
         return self._learn(data)
 
@@ -120,7 +105,7 @@ class JointStateDecoder:
         return JointState(stamp_ns, *self._texts, np.array(position), np.array(velocity), np.array(effort))
 
     def _learn(self, data: bytes) -> JointState:
-        reader = _Reader(data)
+        reader = Reader(data)
         sec, nanosec = reader.take("iI")
         frame_id, names = reader.text(), reader.texts()
         head_end = reader.offset
@@ -130,20 +115,21 @@ class JointStateDecoder:
         if layout.size <= len(data):  # some middlewares leave spare bytes at the end
             self._size, self._head, self._layout = len(data), data[12:head_end], layout
             self._counts, self._texts = counts, (frame_id, names)
-        return JointState(_time(sec, nanosec), frame_id, names, *arrays)
+        return JointState(time_of(sec, nanosec), frame_id, names, *arrays)
 
 
-def _time(sec: int, nanosec: int) -> int:
+def time_of(sec: int, nanosec: int) -> int:
+    """A time [ns]; raises InvalidSignal where the nanoseconds make more than a second."""
     if nanosec >= NS_PER_S:
         raise InvalidSignal("stamp", f"stamp holds {nanosec} nanoseconds, a second and more")
     return sec * NS_PER_S + nanosec
 
 
-class _Reader:
+class Reader:
     """Reads plain CDR from the front; alignment counts from behind the four bytes of encapsulation."""
 
     def __init__(self, data: bytes) -> None:
-        if data[:2] != _REPRESENTATION:
+        if data[:2] != REPRESENTATION:
             raise InvalidSignal("encoding", f"message is not little-endian plain CDR (representation {data[:2].hex()})")
         self._data = data
         self.offset = 4
@@ -205,33 +191,3 @@ def decode_bool(data: bytes) -> bool:
     if len(data) < 5 or data[4] > 1:
         raise InvalidSignal("size", "message is no std_msgs/Bool")
     return bool(data[4])
-
-
-_POINT_FIELDS = ("position", "velocity", "acceleration", "effort")
-
-
-def decode_joint_trajectory(data: bytes) -> JointTrajectory:
-    """The content of trajectory_msgs/JointTrajectory bytes.
-
-    Raises:
-        InvalidSignal: if they are none, or the points do not all have the same single field.
-    """
-    reader = _Reader(data)
-    sec, nanosec = reader.take("iI")
-    frame_id, names = reader.text(), reader.texts()
-    rows, times, found = [], [], set()
-    for _ in range(reader.count()):
-        arrays = {field: reader.doubles() for field in _POINT_FIELDS}
-        after = reader.take("iI")
-        given = [field for field, values in arrays.items() if len(values)]
-        if len(given) != 1 or len(arrays[given[0]]) != len(names):
-            raise InvalidSignal("size", f"each point must give one field for {len(names)} names, has {given}")
-        found.add(given[0])
-        rows.append(arrays[given[0]])
-        times.append(_time(after[0], after[1]))
-    if len(found) > 1:
-        raise InvalidSignal("size", f"points give different fields: {sorted(found)}")
-    values = np.array(rows) if rows else np.empty((0, len(names)))
-    return JointTrajectory(
-        _time(sec, nanosec), frame_id, names, found.pop() if found else "", values, np.array(times, dtype=np.int64)
-    )

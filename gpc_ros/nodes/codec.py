@@ -1,7 +1,8 @@
 """Signals to messages and back. The one place where names, order and units of the wire meet those of the core.
 
 ``header.frame_id`` carries words that no standard message has a field for: ``epoch N`` (resets of the plant; absent
-means 0), an estimate's health and whether it was coasted, a plan's interpolation. It may be empty.
+means 0), an estimate's health and whether it was coasted, a plan's interpolation. It may be empty. Samples have no
+header: the labels of their axes carry such words, ``stamp N`` [ns] and ``period N`` [ns] among them.
 """
 
 from __future__ import annotations
@@ -10,17 +11,17 @@ from functools import lru_cache
 
 import mujoco
 import numpy as np
-from builtin_interfaces.msg import Duration, Time
-from trajectory_msgs.msg import JointTrajectory, JointTrajectoryPoint
+from builtin_interfaces.msg import Time
 
 from gpc_ros import actuators
 from gpc_ros.coordinates import Coordinates
 from gpc_ros.errors import InvalidSignal
-from gpc_ros.nodes import cdr
+from gpc_ros.nodes import cdr, cdr_plans
 from gpc_ros.sampling.spline import Interpolation
-from gpc_ros.signals import NS_PER_S, Array, Command, Estimate, Health, Measurement, Plan
+from gpc_ros.signals import NS_PER_S, Array, Command, Estimate, Health, Measurement, Plan, Samples
 
-_MAX_DIGITS = 18  # of an epoch
+_MAX_DIGITS = 19  # of an epoch, a stamp
+_MAX_NUMBER = 2**63
 _MAX_SHOWN = 40  # characters of a text from the wire that a refusal quotes
 _SCALAR = (int(mujoco.mjtJoint.mjJNT_HINGE), int(mujoco.mjtJoint.mjJNT_SLIDE))
 
@@ -33,10 +34,12 @@ class Codec:
         self.scalar_joints = [i for i in range(model.njnt) if model.jnt_type[i] in _SCALAR]
         self.joint_names = tuple(model.joint(i).name for i in self.scalar_joints)
         self.actuator_names = actuators.names(model)
+        self._actuator_label = f"actuator {' '.join(self.actuator_names)}"
         kinds = set(actuators.kinds(model))
         self._field = kinds.pop() if len(kinds) == 1 else actuators.EFFORT
         self._decoder = {"joint_states": cdr.JointStateDecoder(), "state": cdr.JointStateDecoder()}
         self._command_decoder = cdr.JointStateDecoder()
+        self._plan_decoder = cdr_plans.JointTrajectoryDecoder()
 
     def encode_measurement(self, signal: Measurement) -> bytes:
         """As sensor_msgs/JointState."""
@@ -85,25 +88,19 @@ class Codec:
         ctrl = _reorder(getattr(state, self._field), order, self._field)
         return Command(_stamp(state.stamp_ns), ctrl, epoch=_epoch(state.frame_id))
 
-    def encode_plan(self, plan: Plan) -> JointTrajectory:
+    def encode_plan(self, plan: Plan) -> bytes:
         """As trajectory_msgs/JointTrajectory; a zero-order hold ends with its last knot repeated at the plan's end."""
-        message = JointTrajectory(joint_names=list(self.actuator_names))
-        message.header.frame_id = _words(plan.epoch, str(plan.interpolation))
-        message.header.stamp = time_message(plan.stamp_ns)
-        knots = list(plan.knots)
-        if plan.interpolation is Interpolation.ZERO and knots:
-            knots.append(knots[-1])
-        first_ns = plan.start_ns - plan.stamp_ns
-        for index, knot in enumerate(knots):
-            after = Duration(**_parts(first_ns + index * plan.period_ns))
-            message.points.append(
-                JointTrajectoryPoint(**{_POINT_FIELD[self._field]: knot.tolist()}, time_from_start=after)
-            )
-        return message
+        words, knots = _words(plan.epoch, str(plan.interpolation)), plan.knots
+        if plan.interpolation is Interpolation.ZERO and len(knots):
+            knots = np.concatenate([knots, knots[-1:]])
+        times_ns = plan.start_ns - plan.stamp_ns + plan.period_ns * np.arange(len(knots))
+        return cdr_plans.encode_joint_trajectory(
+            cdr_plans.JointTrajectory(plan.stamp_ns, words, self.actuator_names, self._field, knots, times_ns)
+        )
 
     def decode_plan(self, data: bytes, planner: str) -> Plan:
         """From trajectory_msgs/JointTrajectory; without points it is a plan that says nothing."""
-        trajectory = cdr.decode_joint_trajectory(data)
+        trajectory = self._plan_decoder.decode(data)
         stamp_ns, epoch = _stamp(trajectory.stamp_ns), _epoch(trajectory.frame_id)
         knots = trajectory.values[:, _order(trajectory.names, self.actuator_names)]
         if len(knots) < 2:
@@ -118,18 +115,32 @@ class Codec:
         knots = knots[:-1] if kind is Interpolation.ZERO else knots
         return Plan(stamp_ns, stamp_ns + int(times[0]), period_ns, knots, kind, planner, epoch=epoch)
 
+    def encode_samples(self, samples: Samples) -> bytes:
+        """As std_msgs/Float64MultiArray (S, K, nu), whose labels say what a header would, and more."""
+        labels = (
+            f"sample stamp {samples.stamp_ns} {_words(samples.epoch)}".rstrip(),
+            f"knot period {samples.period_ns} {samples.interpolation}",
+            self._actuator_label,
+        )
+        return cdr_plans.encode_multi_array(labels, samples.knots)
+
+    def decode_samples(self, data: bytes) -> Samples:
+        """From std_msgs/Float64MultiArray, as ``encode_samples`` makes it."""
+        labels, knots = cdr_plans.decode_multi_array(data)
+        named = len(labels) == 3 and labels[2] == self._actuator_label
+        if not (named and knots.shape[1] and knots.shape[2] == len(self.actuator_names)):
+            shown = ", ".join(map(_shown, labels[:3]))
+            raise InvalidSignal(
+                "names", f"samples are labelled {shown}. Expected: sample, knot, {self._actuator_label}"
+            )
+        stamp_ns, period_ns = _number(labels[0], "stamp"), _number(labels[1], "period")
+        return Samples(_stamp(stamp_ns), max(period_ns, 1), knots, _interpolation(labels[1]), _epoch(labels[0]))
+
 
 def time_message(time_ns: int) -> Time:
     """As builtin_interfaces/Time."""
-    return Time(**_parts(time_ns))
-
-
-_POINT_FIELD = {"effort": "effort", "position": "positions", "velocity": "velocities"}
-
-
-def _parts(time_ns: int) -> dict[str, int]:
     sec, nanosec = divmod(time_ns, NS_PER_S)
-    return {"sec": sec, "nanosec": nanosec}
+    return Time(sec=sec, nanosec=nanosec)
 
 
 def _stamp(stamp_ns: int) -> int:
@@ -143,13 +154,18 @@ def _words(epoch: int, *more: str) -> str:
 
 
 @lru_cache(maxsize=64)
-def _epoch(frame_id: str) -> int:
-    words = frame_id.split()
-    if "epoch" in words[:-1]:
-        number = words[words.index("epoch") + 1]
-        if number.isdecimal() and len(number) <= _MAX_DIGITS:
+def _epoch(words: str) -> int:
+    return _number(words, "epoch")
+
+
+def _number(text: str, name: str) -> int:
+    """The number that follows ``name`` among the words of ``text``, or 0."""
+    words = text.split()
+    if name in words[:-1]:
+        number = words[words.index(name) + 1]
+        if number.isdecimal() and len(number) <= _MAX_DIGITS and int(number) < _MAX_NUMBER:
             return int(number)
-        raise InvalidSignal("stamp", f"frame_id '{_shown(frame_id)}': epoch is no number")
+        raise InvalidSignal("stamp", f"'{_shown(text)}': {name} is no number")
     return 0
 
 

@@ -6,11 +6,12 @@ import os
 
 from gpc_ros.nodes.controller import Controller
 from gpc_ros.nodes.estimator import Estimator
+from gpc_ros.nodes.policy_server import PolicyServer
 from gpc_ros.nodes.running import run
 from gpc_ros.nodes.simulator import Simulator
 from gpc_ros.nodes.spc import Spc
 
-_ALL = {shell.name: shell for shell in (Simulator, Estimator, Controller, Spc)}
+_ALL = {shell.name: shell for shell in (Simulator, Estimator, Controller, PolicyServer, Spc)}
 
 
 def main() -> int:

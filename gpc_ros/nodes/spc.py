@@ -1,4 +1,4 @@
-"""Node ``spc``: sampling-based predictive control in a thread of its own, at its own rate."""
+"""Node ``spc``: sampling-based predictive control in a thread of its own, at its own rate, alone or seeded."""
 
 from __future__ import annotations
 
@@ -7,42 +7,41 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from std_msgs.msg import String
-
 from gpc_ros.clock import Deadline
 from gpc_ros.control import spc
-from gpc_ros.control.base import no_plan
-from gpc_ros.control.executive import plan_divisor
+from gpc_ros.control.executive import plan_due
 from gpc_ros.control.lead import Lead
-from gpc_ros.nodes import goals, realtime
+from gpc_ros.nodes import realtime
+from gpc_ros.nodes.planning import PlanningShell
 from gpc_ros.nodes.running import run
-from gpc_ros.nodes.shell import Shell
+from gpc_ros.nodes.seeds import Seeds
 from gpc_ros.signals import NS_PER_S, Array, Estimate, Plan
 from gpc_ros.spec import plan_topic
 from gpc_ros.statistics import Histogram
 
+_SEEDED = "seeded_spc"
 
-class Spc(Shell):
-    """Plans from the newest estimate while the controller wants plans of it."""
+
+class Spc(PlanningShell):
+    """Plans from the newest estimate while the controller wants plans of it, for ``seeded_spc`` with samples."""
 
     name = "spc"
+    serves = ("spc", _SEEDED)
 
     def __init__(self, loop: Any, context: Any) -> None:
         super().__init__(loop, context)
         self.planner = spc.Spc(self.task, self.value)
         self.time_used = Histogram()
+        self.seeds = Seeds(self)
         self._lead = Lead(self.task, self.value.period_ns)
         self._usual_ns = 0  # mean time of a replan, over some ten of them
         self.plan: Plan | None = None
-        self._wanted = True
-        self._has_goal = not self.task.goal or not self.value.lockstep  # in lock-step not a tick without the right one
         self._latest: bytes | None = None
-        self._lock = threading.Lock()
+        self._held: Estimate | None = None
+        self._planning = threading.Lock()
         self._closing = threading.Event()
-        self._publisher = self.publisher(plan_topic(self.name))
         self.parameters.on_change(self._configure, check=lambda parameters: spc.Spc(self.task, parameters))
-        self.on_event("controller/wanted", self._on_wanted)
-        self._goals = goals.Goals(self, self._on_goal) if self.task.goal else None
+        self.on_data("policy/samples", self._on_samples)
         self.on_data("state_estimate", self._on_estimate)
         self._thread = threading.Thread(target=self._work, name="planner", daemon=True)
 
@@ -59,70 +58,82 @@ class Spc(Shell):
             self._thread.start()
 
     def _configure(self, parameters: Any) -> None:
-        with self._lock:
+        with self._planning:
             self.planner.configure(parameters)
 
-    def _on_wanted(self, message: String) -> None:
-        self._wanted = self.name in message.data.split(",")
-
-    def _on_goal(self, goal: Array) -> None:
-        with self._lock:
+    def set_goal(self, goal: Array) -> None:
+        """Take the task's goal (ng,)."""
+        with self._planning:
             self.planner.set_goal(goal)
-        self._has_goal = True
+
+    def _on_samples(self, data: bytes, info: Any) -> None:
+        self.seeds.take(self.codec.decode_samples(data))
+        if (held := self._held) is not None and self.seeds.answer(held):
+            self._held = None
+            self._plan(_SEEDED, held)
 
     def _on_estimate(self, data: bytes, info: Any) -> None:
         if not self.value.lockstep:
             self._latest = data  # decoded by the planner, when it gets to it
             return
         estimate = self.codec.decode_estimate(data)
-        period_ns = self.value.period_ns
-        due = estimate.stamp_ns // period_ns % plan_divisor(self.value.plan_rate_hz, period_ns) == 0
-        if due and self._wanted and self._has_goal:
-            self._plan(estimate)
+        if not plan_due(estimate.stamp_ns, self.value.plan_rate_hz, self.value.period_ns):
+            return
+        for planner in self.asked:
+            if planner == _SEEDED and not self.seeds.answer(estimate):
+                self._held = estimate  # its samples are still on their way
+            else:
+                self._plan(planner, estimate)
 
     def _work(self) -> None:
         """Real time: the newest estimate at each deadline; a late plan skips deadlines, it does not queue them."""
         realtime.set_up_planner(self.value.realtime, self.node.get_logger().info)
-        plan = self.refusing("state_estimate", lambda data, info: self._plan(self.codec.decode_estimate(data)))
+        plan = self.refusing("state_estimate", self._plan_all)
         deadline = Deadline(round(NS_PER_S / self.value.plan_rate_hz))
         while not self._closing.is_set():
             deadline.wait()
             deadline.period_ns = round(NS_PER_S / self.value.plan_rate_hz)
             data, self._latest = self._latest, None
-            if data is None or not self._wanted or not self._has_goal:
-                continue
-            self.loop.guard(plan, data, None)
+            if data is not None and self.asked:
+                self.loop.guard(plan, data, None)
 
-    def _plan(self, estimate: Estimate) -> None:
-        previous = self.plan
-        if previous is not None and (previous.stamp_ns, previous.epoch) == (estimate.stamp_ns, estimate.epoch):
-            self._publisher.publish(self.codec.encode_plan(previous))  # asked again: the same answer
+    def _plan_all(self, data: bytes, info: Any) -> None:
+        estimate = self.codec.decode_estimate(data)
+        for planner in self.asked:
+            self._plan(planner, estimate)
+
+    def _plan(self, planner: str, estimate: Estimate) -> None:
+        if self.answered(plan_topic(planner), estimate):
             return
         begin_ns = time.monotonic_ns()
+        previous = self.previous(planner, estimate)
         lead_ns = 0 if self.value.lockstep or not self.value.lead else self._usual_ns
-        with self._lock:
-            plan = self.planner.plan(self._lead.ahead(estimate, previous, lead_ns), previous)
+        start = self._lead.ahead(estimate, previous, lead_ns)
+        with self._planning:
+            seeds = self.seeds.of(self.planner, estimate, start.stamp_ns) if planner == _SEEDED else None
+            plan = self.planner.plan(start, previous, seeds)
         used_ns = time.monotonic_ns() - begin_ns
         self._usual_ns += (used_ns - self._usual_ns) // 10
         self.time_used.add(used_ns)
         if plan is None:
             self.counts["no finite plan"] += 1
-            plan = no_plan(estimate, self.task.model.nu, self.name)
-        self.plan = plan = replace(plan, stamp_ns=estimate.stamp_ns)
-        self._publisher.publish(self.codec.encode_plan(plan))
+        else:
+            plan = replace(plan, stamp_ns=estimate.stamp_ns, planner=planner)
+        self.plan = self.answer_with_plan(planner, estimate, plan)
 
     def close(self) -> None:
-        """End the planner's thread."""
+        """End the planner's thread, and write what was recorded."""
         self._closing.set()
         if self._thread.is_alive():
             self._thread.join(0.5)
+        self.planner.close()
 
     def figures(self) -> dict[str, object]:
         """Rate, time per replan, and what the planner says of its last plan."""
         used = {f"replan_ms {key}": value for key, value in self.time_used.summary().items()}
         info = dict(self.plan.info) if self.plan else {}
-        state = "planning" if self._wanted else "idle: not wanted"
-        return {"state": state, "replans": self.time_used.count, **used, **info}
+        state = f"plans {', '.join(self.asked)}" if self.asked else "idle: not wanted"
+        return {"state": state, "replans": self.time_used.count, **used, "seeds": self.seeds.used, **info}
 
     def summary(self) -> dict[str, object]:
         """Replans and time used."""

@@ -11,11 +11,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from gpc_ros.errors import InvalidSignal
-from gpc_ros.nodes.cdr import JointState, JointStateDecoder, decode_joint_trajectory, encode_joint_state
+from gpc_ros.nodes.cdr import JointState, JointStateDecoder, encode_joint_state
 
 pytest.importorskip("rclpy", reason="needs the ROS package rclpy")
 messages = pytest.importorskip("sensor_msgs.msg", reason="needs the ROS package sensor_msgs")
-trajectories = pytest.importorskip("trajectory_msgs.msg", reason="needs the ROS package trajectory_msgs")
 from rclpy.serialization import deserialize_message, serialize_message  # noqa: E402 - after the skip
 
 NS = 1_000_000_000
@@ -160,86 +159,15 @@ def refusal_of(decode: Callable[[bytes], object], data: bytes) -> str:
 @settings(max_examples=500, deadline=None)
 def test_random_bytes_raise_nothing_else(data: bytes, headed: bool) -> None:
     data = b"\0\1\0\0" + data if headed else data
-    for decode in (JointStateDecoder().decode, decode_joint_trajectory):
-        assert "\n" not in refusal_of(decode, data)
+    assert "\n" not in refusal_of(JointStateDecoder().decode, data)
 
 
-@given(st.integers(0, 400), st.binary(min_size=1, max_size=4), st.booleans())
+@given(st.integers(0, 400), st.binary(min_size=1, max_size=4))
 @settings(max_examples=500, deadline=None)
-def test_damaged_bytes_raise_nothing_else(index: int, damage: bytes, trajectory: bool) -> None:
+def test_damaged_bytes_raise_nothing_else(index: int, damage: bytes) -> None:
     decoder = JointStateDecoder()
     whole = encode_joint_state(NS, "epoch 3", ("x", "y"), [1.0, 2.0], [3.0, 4.0])
     decoder.decode(whole)
-    if trajectory:
-        whole = serialize_message(joint_trajectory("effort", [[1.0, 2.0]] * 3))
     index %= len(whole)
     data = whole[:index] + damage + whole[index + len(damage) :]
-    assert "\n" not in refusal_of(decode_joint_trajectory if trajectory else decoder.decode, data)
-
-
-def joint_trajectory(field: str, rows: list[list[float]], names: tuple[str, ...] = ("x", "y")) -> object:
-    plan = trajectories.JointTrajectory(joint_names=list(names))
-    plan.header.stamp.sec, plan.header.stamp.nanosec, plan.header.frame_id = 5, 7, "epoch 2 linear"
-    for index, row in enumerate(rows):
-        point = trajectories.JointTrajectoryPoint(**{field: row})
-        point.time_from_start.sec, point.time_from_start.nanosec = index, 250
-        plan.points.append(point)
-    return plan
-
-
-FIELDS = {"positions": "position", "velocities": "velocity", "accelerations": "acceleration", "effort": "effort"}
-
-
-@given(
-    st.sampled_from(sorted(FIELDS)),
-    st.integers(1, 4).flatmap(
-        lambda n: st.tuples(
-            st.lists(TEXT, min_size=n, max_size=n),
-            st.lists(st.lists(st.floats(width=64), min_size=n, max_size=n), max_size=6),
-        )
-    ),
-)
-@settings(max_examples=200, deadline=None)
-def test_trajectories_of_rclpy_are_decoded(field: str, content: tuple[list[str], list[list[float]]]) -> None:
-    names, rows = content
-    found = decode_joint_trajectory(serialize_message(joint_trajectory(field, rows, tuple(names))))
-    assert (found.stamp_ns, found.frame_id, found.names) == (5 * NS + 7, "epoch 2 linear", tuple(names))
-    assert found.field == (FIELDS[field] if rows else "")
-    assert found.values.shape == (len(rows), len(names))
-    assert found.values.tobytes() == np.array(rows, dtype=float).tobytes()
-    assert found.times_ns.tolist() == [index * NS + 250 for index in range(len(rows))]
-
-
-def test_points_that_differ_in_their_field_are_refused() -> None:
-    plan = joint_trajectory("effort", [[1.0, 2.0]])
-    plan.points += joint_trajectory("positions", [[1.0, 2.0]]).points
-    with pytest.raises(InvalidSignal, match=r"different fields: \['effort', 'position'\]"):
-        decode_joint_trajectory(serialize_message(plan))
-
-
-@pytest.mark.parametrize("row", [[], [1.0], [1.0, 2.0, 3.0]])
-def test_points_of_another_width_are_refused(row: list[float]) -> None:
-    with pytest.raises(InvalidSignal, match="one field for 2 names"):
-        decode_joint_trajectory(serialize_message(joint_trajectory("effort", [row])))
-
-
-def test_points_with_two_fields_are_refused() -> None:
-    plan = joint_trajectory("effort", [[1.0, 2.0]])
-    plan.points[0].positions = [0.0, 0.0]
-    with pytest.raises(InvalidSignal, match="'position', 'effort'"):
-        decode_joint_trajectory(serialize_message(plan))
-
-
-def test_more_points_than_any_plan_has_are_refused_and_not_cut_off() -> None:
-    data = serialize_message(joint_trajectory("effort", []))
-    with pytest.raises(InvalidSignal, match="100001 items"):
-        decode_joint_trajectory(data[:-4] + struct.pack("<I", 100_001))
-
-
-def test_every_shortened_trajectory_is_refused() -> None:
-    data = serialize_message(joint_trajectory("effort", [[1.0, 2.0]] * 2))
-    end = data.rindex(struct.pack("<iI", 1, 250)) + 8  # behind it rclpy leaves spare bytes
-    for length in range(end):
-        with pytest.raises(InvalidSignal, match=r"shorter than it says|not little-endian"):
-            decode_joint_trajectory(data[:length])
-    assert decode_joint_trajectory(data[:end]).values.tolist() == [[1.0, 2.0]] * 2
+    assert "\n" not in refusal_of(decoder.decode, data)

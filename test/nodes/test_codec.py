@@ -10,14 +10,15 @@ from hypothesis import strategies as st
 from gpc_ros import config, registry
 from gpc_ros.errors import InvalidSignal
 from gpc_ros.sampling.spline import Interpolation
-from gpc_ros.signals import Command, Estimate, Health, Measurement, Plan
+from gpc_ros.signals import Command, Estimate, Health, Measurement, Plan, Samples
 from gpc_ros.tasks.base import Task
 
 pytest.importorskip("rclpy", reason="needs the ROS package rclpy")
 pytest.importorskip("trajectory_msgs.msg", reason="needs the ROS package trajectory_msgs")
-from rclpy.serialization import serialize_message
+from rclpy.serialization import deserialize_message, serialize_message
+from trajectory_msgs.msg import JointTrajectory
 
-from gpc_ros.nodes import cdr
+from gpc_ros.nodes import cdr, cdr_plans
 from gpc_ros.nodes.codec import Codec
 
 NS = 1_000_000_000
@@ -35,6 +36,10 @@ def values(count: int, *, finite: bool = True) -> st.SearchStrategy[np.ndarray]:
 
 def equal(a: np.ndarray, b: np.ndarray) -> bool:
     return a.tobytes() == np.asarray(b, dtype=float).tobytes() and a.dtype == np.float64
+
+
+def trajectory(data: bytes) -> JointTrajectory:
+    return deserialize_message(data, JointTrajectory)
 
 
 @pytest.mark.parametrize("robot", ROBOTS)
@@ -92,7 +97,7 @@ def test_plans(
     count = data.draw(st.integers(1 if kind is Interpolation.ZERO else 2, 4))
     knots = np.array([data.draw(values(nu, finite=False)) for _ in range(count)])
     sent = Plan(stamp, stamp + start, period, knots, kind, "spc", epoch=epoch)
-    found = codec.decode_plan(serialize_message(codec.encode_plan(sent)), "spc")
+    found = codec.decode_plan(codec.encode_plan(sent), "spc")
     for name in ("stamp_ns", "start_ns", "period_ns", "end_ns", "interpolation", "planner", "epoch"):
         assert getattr(found, name) == getattr(sent, name)
     assert equal(found.knots, knots)
@@ -102,7 +107,7 @@ def test_plans(
 def test_a_plan_without_knots_says_nothing(robot: str) -> None:
     codec = CODECS[robot]
     empty = Plan(NS, NS, 1, np.empty((0, len(codec.actuator_names))), planner="spc", epoch=3)
-    found = codec.decode_plan(serialize_message(codec.encode_plan(empty)), "spc")
+    found = codec.decode_plan(codec.encode_plan(empty), "spc")
     assert (found.stamp_ns, found.epoch, found.knots.shape) == (NS, 3, empty.knots.shape)
     assert found.at(NS) is None
 
@@ -122,7 +127,7 @@ def test_names_may_come_in_any_order(robot: str) -> None:
         ctrl = rng.standard_normal(len(order))
         names = tuple(codec.actuator_names[i] for i in order)
         assert equal(codec.decode_command(cdr.encode_joint_state(NS, "", names, effort=ctrl[order])).ctrl, ctrl)
-        message = codec.encode_plan(Plan(NS, NS, PERIOD, ctrl[None]))
+        message = trajectory(codec.encode_plan(Plan(NS, NS, PERIOD, ctrl[None])))
         message.joint_names = list(names)
         for point in message.points:
             point.effort = ctrl[order].tolist()
@@ -198,7 +203,7 @@ def test_stamps_that_are_not_positive_are_refused(stamp: int) -> None:
     codec = CODECS["cart_pole"]
     state = cdr.encode_joint_state(stamp, "", JOINTS, [0.0, 0.0], [0.0, 0.0])
     command = cdr.encode_joint_state(stamp, "", codec.actuator_names, effort=[0.0])
-    plan = serialize_message(codec.encode_plan(Plan(stamp, stamp, PERIOD, np.zeros((2, 1)))))
+    plan = codec.encode_plan(Plan(stamp, stamp, PERIOD, np.zeros((2, 1))))
     for decode, data in (
         (codec.decode_measurement, state),
         (codec.decode_estimate, state),
@@ -227,7 +232,7 @@ def test_frames_of_other_robots_are_understood(frame: str) -> None:
 
 def plan_message(times: list[int], field: str = "effort") -> bytes:
     codec = CODECS["cart_pole"]
-    message = codec.encode_plan(Plan(NS, NS, PERIOD, np.zeros((len(times), 1)), Interpolation.LINEAR))
+    message = trajectory(codec.encode_plan(Plan(NS, NS, PERIOD, np.zeros((len(times), 1)), Interpolation.LINEAR)))
     for point, time in zip(message.points, times, strict=True):
         point.time_from_start.sec, point.time_from_start.nanosec = divmod(time, NS)
         values = list(point.effort)
@@ -255,6 +260,51 @@ def test_a_plan_in_another_field_than_the_actuators_take_is_refused(field: str) 
 
 def test_a_plan_without_interpolation_word_is_linear() -> None:
     codec = CODECS["cart_pole"]
-    message = codec.encode_plan(Plan(NS, NS, PERIOD, np.zeros((3, 1)), Interpolation.LINEAR))
+    message = trajectory(codec.encode_plan(Plan(NS, NS, PERIOD, np.zeros((3, 1)), Interpolation.LINEAR)))
     message.header.frame_id = "world"
     assert codec.decode_plan(serialize_message(message), "spc").interpolation is Interpolation.LINEAR
+
+
+@pytest.mark.parametrize("robot", ROBOTS)
+@given(
+    seed=st.integers(0, 2**32),
+    count=st.integers(0, 4),
+    stamp=st.integers(1, 2**63 - 1),
+    period=st.integers(1, NS),
+    kind=st.sampled_from(Interpolation),
+    epoch=EPOCH,
+)
+@settings(max_examples=40, deadline=None)
+def test_samples(robot: str, seed: int, count: int, stamp: int, period: int, kind: Interpolation, epoch: int) -> None:
+    codec = CODECS[robot]
+    knots = np.random.default_rng(seed).standard_normal((count, 3, len(codec.actuator_names)))
+    sent = Samples(stamp, period, knots, kind, epoch)
+    found = codec.decode_samples(codec.encode_samples(sent))
+    for name in ("stamp_ns", "start_ns", "period_ns", "interpolation", "epoch"):
+        assert getattr(found, name) == getattr(sent, name)
+    assert found.knots.shape == knots.shape
+    assert equal(found.knots, knots)
+
+
+ACTUATOR = f"actuator {CODECS['cart_pole'].actuator_names[0]}"
+
+
+@pytest.mark.parametrize(
+    ("labels", "shape", "complaint"),
+    [
+        (("sample stamp 5", "knot period 5", "actuator elbow"), (1, 2, 1), "Expected: sample, knot, actuator"),
+        (("sample stamp 5", "knot period 5", ACTUATOR), (1, 2, 2), "Expected: sample, knot, actuator"),
+        (("sample stamp 5", "knot period 5"), (1, 2), "Expected: sample, knot, actuator"),
+        (("sample stamp 5", "knot period 5", ACTUATOR), (1, 0, 1), "Expected: sample, knot, actuator"),
+        (("sample", "knot period 5", ACTUATOR), (1, 2, 1), "not positive"),
+        (("sample stamp x", "knot period 5", ACTUATOR), (1, 2, 1), "stamp is no number"),
+        (("sample stamp 5", "knot period -1", ACTUATOR), (1, 2, 1), "period is no number"),
+        (("sample stamp 5", f"knot period {2**63}", ACTUATOR), (1, 2, 1), "period is no number"),
+        (("sample stamp 5 epoch x", "knot period 5", ACTUATOR), (1, 2, 1), "epoch is no number"),
+    ],
+)
+def test_samples_that_are_labelled_otherwise_are_refused(
+    labels: tuple[str, ...], shape: tuple[int, ...], complaint: str
+) -> None:
+    with pytest.raises(InvalidSignal, match=complaint):
+        CODECS["cart_pole"].decode_samples(cdr_plans.encode_multi_array(labels, np.zeros(shape)))

@@ -205,7 +205,7 @@ def test_an_unknown_planner_is_refused_with_the_list(live: Desk) -> None:
         result = live.set(**{name: "elbow"})
         assert not result.successful
         assert f"unknown {name} 'elbow'" in result.reason
-        assert "hold, spc" in result.reason
+        assert "hold, policy, seeded_spc, spc" in result.reason
     assert live.node.shell.executive.active == "spc"
 
 

@@ -12,12 +12,13 @@ from rig import Rig
 from gpc_ros import spec
 from gpc_ros.nodes.controller import Controller
 from gpc_ros.nodes.estimator import Estimator
+from gpc_ros.nodes.policy_server import PolicyServer
 from gpc_ros.nodes.shell import Shell
 from gpc_ros.nodes.simulator import Simulator
 from gpc_ros.nodes.spc import Spc
 
 pytestmark = pytest.mark.ros
-SHELLS = {shell.name: shell for shell in (Simulator, Estimator, Controller, Spc)}
+SHELLS = {shell.name: shell for shell in (Simulator, Estimator, PolicyServer, Controller, Spc)}
 NAMES = {f"/{topic.lstrip('/')}": topic for topic in spec.TOPICS} | {"/parameter_events": "", "/rosout": ""}
 
 

@@ -17,7 +17,8 @@ from gpc_ros import config, registry
 from gpc_ros.control import spc as core
 from gpc_ros.nodes.codec import Codec
 from gpc_ros.nodes.spc import Spc
-from gpc_ros.signals import Estimate, Plan
+from gpc_ros.sampling.spline import Interpolation
+from gpc_ros.signals import Estimate, Plan, Samples
 from gpc_ros.tasks.base import Task
 
 pytestmark = pytest.mark.ros
@@ -34,11 +35,17 @@ class Desk:
         self.node, self.peer = node, peer
         self.task: Task = node.shell.task
         self.codec = Codec(self.task.model)
-        peer.hear("spc/plan")
+        for name in ("spc", "seeded_spc"):
+            peer.hear(f"{name}/plan")
+        self.want("spc")
 
     @property
     def plans(self) -> list[Plan]:
         return [self.codec.decode_plan(data, "spc") for data in self.peer.heard["spc/plan"]]
+
+    @property
+    def seeded(self) -> list[Plan]:
+        return [self.codec.decode_plan(data, "seeded_spc") for data in self.peer.heard["seeded_spc/plan"]]
 
     def state(self, stamp_ns: int, *, epoch: int = 0, shift: float = 0.0) -> Estimate:
         start = self.task.start(self.task.named_start)
@@ -52,9 +59,14 @@ class Desk:
         what = f"the plan from {stamp_ns}"
         return self.peer.until(lambda: next((p for p in self.plans if p.stamp_ns == stamp_ns), None), what)
 
+    def seeded_plan(self, stamp_ns: int) -> Plan:
+        """As ``plan``, of ``seeded_spc``."""
+        what = f"the seeded plan from {stamp_ns}"
+        return self.peer.until(lambda: next((p for p in self.seeded if p.stamp_ns == stamp_ns), None), what)
+
     def want(self, *names: str) -> None:
         self.peer.say("controller/wanted", String(data=",".join(names)))
-        self.peer.until(lambda: self.node.shell._wanted is ("spc" in names), "the wish to arrive")
+        self.peer.until(lambda: self.node.shell.wanted == names, "the wish to arrive")
 
     def goal(self, x: float, y: float) -> None:
         message = PoseStamped()
@@ -124,11 +136,6 @@ def test_it_rests_while_nobody_wants_its_plans(steps: Desk) -> None:
     assert [plan.stamp_ns for plan in steps.plans] == [NS + EVERY]
 
 
-def test_a_planner_of_a_similar_name_is_another_one(steps: Desk) -> None:
-    steps.want("seeded_spc")
-    assert steps.node.shell.figures()["state"] == "idle: not wanted"
-
-
 @pytest.mark.parametrize("value", [np.nan, 1e300])
 def test_without_a_finite_plan_it_says_so_with_an_empty_one(steps: Desk, value: float) -> None:
     state = steps.state(NS)
@@ -146,7 +153,7 @@ def test_with_a_goal_to_reach_it_waits_for_the_goal(particle: Desk) -> None:
     particle.peer.spin()
     assert particle.plans == []
     particle.goal(0.1, -0.2)
-    particle.peer.until(lambda: particle.node.shell._has_goal, "the goal to arrive")
+    particle.peer.until(lambda: particle.node.shell.has_goal, "the goal to arrive")
     particle.estimate(particle.state(NS + EVERY))
     found = particle.plan(NS + EVERY)
     parameters = config.load("particle", "spc", type(particle.node.shell.value), **SMALL)
@@ -158,7 +165,7 @@ def test_with_a_goal_to_reach_it_waits_for_the_goal(particle: Desk) -> None:
 
 def test_a_goal_that_is_not_finite_is_refused_and_the_old_one_stays(particle: Desk) -> None:
     particle.goal(0.1, -0.2)
-    particle.peer.until(lambda: particle.node.shell._has_goal, "the goal to arrive")
+    particle.peer.until(lambda: particle.node.shell.has_goal, "the goal to arrive")
     particle.goal(np.nan, 0.0)
     particle.peer.until(lambda: particle.node.shell.counts["goal_pose: nonfinite"] > 0, "the refusal")
     assert particle.node.shell.planner._goal.tolist() == [0.1, -0.2]
@@ -196,3 +203,100 @@ def test_the_planners_thread_ends_with_the_node(start: Callable[..., Rig]) -> No
     node.shell.close()
     thread.join(20.0)
     assert not thread.is_alive()
+
+
+def seed_set(stamp_ns: int, value: float = 0.3, *, count: int = 2, epoch: int = 0) -> Samples:
+    """Samples of the policy: constant plans of ``value``."""
+    return Samples(stamp_ns, 111_111_111, np.full((count, 10, 1), value), Interpolation.LINEAR, epoch)
+
+
+def give(desk: Desk, samples: Samples) -> None:
+    desk.peer.say("policy/samples", desk.codec.encode_samples(samples))
+
+
+def test_in_lock_step_seeded_it_waits_for_the_samples_of_the_tick(steps: Desk) -> None:
+    steps.want("seeded_spc")
+    state = steps.state(NS)
+    give(steps, seed_set(NS - EVERY))
+    steps.peer.until(lambda: steps.node.shell.seeds._samples is not None, "the samples to arrive")
+    steps.estimate(state)
+    steps.peer.until(lambda: steps.node.shell._held is not None, "the estimate to arrive")
+    steps.peer.spin()
+    assert steps.plans == steps.seeded == []
+    samples = seed_set(NS)
+    give(steps, samples)
+    found = steps.seeded_plan(NS)
+    expected = core.Spc(steps.task, steps.node.shell.value).plan(state, None, samples.knots)
+    assert found.knots.tobytes() == expected.knots.tobytes()
+    assert steps.node.shell.figures()["seeds"] == 2
+    steps.estimate(state)
+    steps.peer.until(lambda: len(steps.seeded) == 2, "the same answer")
+    assert steps.node.shell.time_used.count == 1
+
+
+def test_in_lock_step_samples_that_are_there_first_are_waited_for_no_more(steps: Desk) -> None:
+    steps.want("seeded_spc")
+    give(steps, seed_set(NS))
+    steps.peer.until(lambda: steps.node.shell.seeds._samples is not None, "the samples to arrive")
+    steps.estimate(steps.state(NS))
+    assert len(steps.seeded_plan(NS).knots) == 10
+
+
+def test_an_empty_set_of_samples_leaves_plain_spc(steps: Desk) -> None:
+    steps.want("seeded_spc")
+    give(steps, Samples(NS, 1, np.empty((0, 1, 1))))
+    steps.estimate(steps.state(NS))
+    plain = core.Spc(steps.task, steps.node.shell.value).plan(steps.state(NS))
+    assert steps.seeded_plan(NS).knots.tobytes() == plain.knots.tobytes()
+
+
+@pytest.mark.parametrize(
+    ("samples", "reason", "used"),
+    [
+        ((NS - 2 * EVERY, 0), "", 2),
+        ((NS - 2 * EVERY - PERIOD, 0), "stale", 0),
+        ((NS, 1), "other epoch", 0),
+        (None, "none yet", 0),
+    ],
+)
+def test_in_real_time_it_uses_fresh_samples_and_does_not_wait(
+    start: Callable[..., Rig], peer: Peer, samples: tuple[int, int] | None, reason: str, used: int
+) -> None:
+    desk = Desk(start(Spc, lead="false", **SMALL), peer)
+    desk.want("seeded_spc")
+    if samples is not None:
+        give(desk, seed_set(samples[0], epoch=samples[1]))
+        peer.until(lambda: desk.node.shell.seeds._samples is not None, "the samples to arrive")
+
+    def planned() -> bool:
+        desk.estimate(desk.state(NS))
+        return bool(desk.seeded)
+
+    peer.until(planned, "a plan")
+    shell = desk.node.shell
+    assert shell.seeds.used == used
+    assert {name for name in shell.counts if "samples" in name} == ({f"policy/samples: {reason}"} if reason else set())
+
+
+def test_rubbish_on_the_samples_is_refused(steps: Desk) -> None:
+    steps.peer.say("policy/samples", b"rubbish")
+    steps.peer.until(lambda: steps.node.shell.counts["policy/samples: encoding"] == 1, "the refusal")
+
+
+def test_it_begins_with_the_plan_in_force_of_another_planner(steps: Desk) -> None:
+    steps.want("policy")
+    knots = np.linspace(-0.5, 0.5, 10)[:, np.newaxis]
+    other = Plan(NS - PERIOD, NS - PERIOD, 111_111_111, knots, Interpolation.LINEAR, "policy")
+    steps.peer.say("policy/plan", steps.codec.encode_plan(other))
+    steps.peer.until(lambda: steps.node.shell._heard["policy"], "the other's plan to arrive")
+    steps.want("policy", "spc")
+    steps.estimate(steps.state(NS))
+    expected = core.Spc(steps.task, steps.node.shell.value).plan(steps.state(NS), other)
+    assert steps.plan(NS).knots.tobytes() == expected.knots.tobytes()
+
+
+def test_both_of_its_planners_can_be_wanted(steps: Desk) -> None:
+    steps.want("spc", "seeded_spc")
+    give(steps, seed_set(NS))
+    steps.estimate(steps.state(NS))
+    assert len(steps.plan(NS).knots) == len(steps.seeded_plan(NS).knots) == 10

@@ -1,0 +1,118 @@
+"""All nodes together: planners exchanged by parameter while the robot balances, and what does not make it fall."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import policies
+import pytest
+
+pytest.importorskip("rclpy", reason="needs the ROS package rclpy")
+pytest.importorskip("sensor_msgs.msg", reason="needs the ROS package sensor_msgs")
+from rcl_interfaces.msg import Parameter, ParameterType, ParameterValue, SetParametersResult
+from rcl_interfaces.srv import SetParameters
+from rig import Peer, Rig
+
+from gpc_ros.nodes.controller import Controller
+from gpc_ros.nodes.estimator import Estimator
+from gpc_ros.nodes.policy_server import PolicyServer
+from gpc_ros.nodes.simulator import Simulator
+from gpc_ros.nodes.spc import Spc
+
+pytestmark = [pytest.mark.ros, pytest.mark.slow]
+SLEW = 20.0  # [ctrlranges per s]
+
+
+class Stack:
+    """Every node of the table, in lock-step on one robot that stands upright."""
+
+    def __init__(self, start: Callable[..., Rig], peer: Peer, model: Path) -> None:
+        self.peer = peer
+        shared = {"lockstep": "true"}
+        self.spc = start(Spc, samples=8, **shared)
+        self.server = start(PolicyServer, model_file=model, seed_samples=4, **shared)
+        self.controller = start(Controller, slew_rate=SLEW, **shared)
+        self.estimator = start(Estimator, **shared)
+        self.simulator = start(Simulator, start="upright", **shared)
+        self.run(50)
+
+    @property
+    def ticks(self) -> int:
+        return self.simulator.shell.pacing.ticks
+
+    def run(self, ticks: int) -> None:
+        end = self.ticks + ticks
+        self.peer.until(lambda: self.ticks >= end, f"{ticks} ticks")
+
+    def set(self, node: str, name: str, value: str) -> SetParametersResult:
+        """Set a parameter as ``ros2 param set`` does."""
+        content = ParameterValue(type=ParameterType.PARAMETER_STRING, string_value=value)
+        request = SetParameters.Request(parameters=[Parameter(name=name, value=content)])
+        return self.peer.call(SetParameters, f"/{node}/set_parameters", request).results[0]
+
+    def log(self) -> tuple[Any, Any]:
+        """Angles from upright and commands so far, read in the loop that writes them."""
+        found: list[Any] = []
+        self.simulator.loop.post(lambda: found.extend(self.simulator.shell.log.arrays()))
+        _, states, ctrl = self.peer.until(lambda: len(found) == 3 and found, "the log")
+        return states.qpos[:, 1] - np.pi, ctrl
+
+    def stands(self) -> bool:
+        return bool(np.abs(self.log()[0]).max() < 0.1)
+
+
+@pytest.fixture
+def stack(start: Callable[..., Rig], peer: Peer, tmp_path: Path) -> Stack:
+    return Stack(start, peer, policies.balancing(tmp_path / "balancing.onnx"))
+
+
+def test_twenty_switches_in_a_row_without_a_fall_or_a_jump(stack: Stack) -> None:
+    for number in range(20):
+        planner = ("seeded_spc", "policy", "spc")[number % 3]
+        result = stack.set("controller", "planner", planner)
+        assert result.successful, result.reason
+        stack.run(20)
+        assert stack.controller.shell.executive.driver == planner
+    assert stack.stands()
+    step = np.abs(np.diff(stack.log()[1], axis=0)).max()
+    width = np.ptp(stack.simulator.shell.task.model.actuator_ctrlrange)
+    assert step <= SLEW * width * stack.simulator.shell.value.period_ns * 1e-9 * (1 + 1e-9)
+    assert stack.controller.shell.executive.counts["fallbacks"] == 0
+
+
+def test_bad_model_files_leave_it_standing(stack: Stack, tmp_path: Path) -> None:
+    """Driven by the policy, by sampling and by hold, while a broken file is offered."""
+    bad = tmp_path / "bad.onnx"
+    bad.write_bytes(b"no policy")
+    other = policies.write(tmp_path / "other.onnx", "pendulum")
+    for planner in ("policy", "seeded_spc", "spc"):
+        assert stack.set("controller", "planner", planner).successful
+        for file in (bad, other):
+            result = stack.set("policy_server", "model_file", str(file))
+            assert not result.successful
+            assert str(file) in result.reason
+        stack.run(20)
+        assert stack.controller.shell.executive.driver == planner
+    assert stack.stands()
+
+
+def test_a_policy_that_fails_upright_is_not_switched_to(stack: Stack, tmp_path: Path) -> None:
+    broken = policies.write(tmp_path / "a.onnx", feedback=np.array([[0.0, 3e38, 0.0, 0.0, 0.0]]), offset=-3e38)
+    assert stack.set("policy_server", "model_file", str(broken)).successful  # it is well at the named start
+    result = stack.set("controller", "planner", "policy")
+    assert not result.successful
+    assert "'spc' drives on" in result.reason
+    assert stack.controller.shell.executive.driver == "spc"
+    assert stack.stands()
+
+
+def test_a_model_is_swapped_while_it_drives(stack: Stack, tmp_path: Path) -> None:
+    assert stack.set("controller", "planner", "policy").successful
+    assert stack.set("policy_server", "model_file", str(policies.balancing(tmp_path / "again.onnx"))).successful
+    stack.run(50)
+    assert stack.controller.shell.executive.driver == "policy"
+    assert stack.server.shell.figures()["model"].endswith("again.onnx")
+    assert stack.stands()
