@@ -1,4 +1,4 @@
-# make demo   a cart-pole swings up, controlled over ROS 2
+# make demo   a learned policy swings a cart-pole up, over ROS 2
 # make test   what has to hold before a commit
 # The first use makes .venv; PYTHON=python3.12 chooses its interpreter.
 
@@ -11,13 +11,13 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 demo: $(VENV)/demo.stamp
-	$(VENV)/bin/gpc up cart_pole --planner spc
+	$(VENV)/bin/gpc up cart_pole --planner policy
 
 test: $(VENV)/test.stamp
 	@.ci/run
 
 $(VENV)/demo.stamp: $(INSTALLED_FROM)
-	@PYTHON='$(PYTHON)' sh requirements/venv.sh
+	@PYTHON='$(PYTHON)' sh requirements/venv.sh policy
 	@touch $@
 
 # What testing needs contains what the demo needs.

@@ -14,6 +14,10 @@ ROS = ["ros-rclpy[fastrtps]>=9.1,<10", "ros-std-srvs", *(f"ros-{name}-msgs" for 
 # Wheels of ROS 2 exist for this platform alone. Never a hard requirement: they would shadow a sourced ROS 2.
 WHEELS_FIT = "sys_platform == 'linux' and platform_machine == 'x86_64'"
 
+ONNX = "onnx>=1.18,<2"
+POLICY = ["onnxruntime>=1.21,<2", ONNX]
+LEARNING = [*POLICY, "torch>=2.6,<3", "tensorboard>=2.18,<3"]
+
 
 def version() -> str:
     """The version, as the package itself says it."""
@@ -57,7 +61,11 @@ setup(
     ],
     extras_require={
         "ros": [f"{requirement} ; {WHEELS_FIT}" for requirement in ROS],
+        "policy": POLICY,
+        "policy-gpu": ["onnxruntime-gpu[cuda,cudnn]>=1.21,<2", ONNX],  # in place of policy: both are one module
+        "learning": LEARNING,
         "test": [
+            *LEARNING,
             "casadi>=3.6,<4",
             "hypothesis>=6.100,<7",
             "mypy>=1.11,<3",

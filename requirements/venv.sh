@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes or renews .venv in the current folder and installs the package, editable, with the locked requirements.
-#   sh requirements/venv.sh [test]      PYTHON=python3.12 chooses the interpreter
+#   sh requirements/venv.sh [policy|learning|test]      PYTHON=python3.12 chooses the interpreter
 # Beside a sourced ROS 2 its own rclpy is used, and the numpy that its messages were compiled against.
 set -eu
 venv=.venv
@@ -63,8 +63,8 @@ if [ -n "$sourced" ]; then
 elif [ "$(uname -sm)" = "Linux x86_64" ]; then
     extras="ros${extras:+,$extras}"
 else
-    echo "No wheels of ROS 2 for $(uname -sm): installing without it. Training and 'gpc eval' work; 'gpc up' needs a ROS 2."
+    echo "No wheels of ROS 2 for $(uname -sm): installing without it. 'gpc eval' and 'gpc train' work; 'gpc up' needs a ROS 2."
 fi
-echo "Installing gpc_ros${extras:+[$extras]} into $venv (a minute or two the first time)."
+echo "Installing gpc_ros${extras:+[$extras]} into $venv (some minutes the first time)."
 $venv/bin/python -m pip install --quiet --disable-pip-version-check --constraint $lock --editable ".${extras:+[$extras]}" ||
     fail "The installation failed; pip says why above. Nothing else was changed: mend it and run make again."

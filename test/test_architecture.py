@@ -20,7 +20,8 @@ ROOT = Path(__file__).resolve().parents[1]
 NODE_LINES, FILE_LINES, FUNCTION_LINES = 150, 350, 60
 
 ROS = re.compile(r"^(rclpy|rosidl_\w+|ament_index_python|launch|launch_ros|tf2_\w+|\w+_(msgs|srvs|interfaces))$")
-LEARNING = {"torch", "jax", "flax", "tensorboard", "tensorboardX", "onnx", "onnxscript"}
+LEARNING = {"torch", "jax", "flax", "tensorboard", "tensorboardX", "onnxscript"}
+ONNX = {"onnx", "onnxruntime"}
 UNSAFE_MODULES = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
 UNSAFE_CALLS = {"eval", "exec", "yaml.load", "yaml.unsafe_load", "os.system", "os.popen", "torch.load"}
 UNSAFE_OPTIONS = {("shell", True), ("allow_pickle", True), ("weights_only", False)}
@@ -79,6 +80,8 @@ def wrong_imports(path: str, source: str) -> list[str]:
             found.append(f"{path}:{line}: only nodes import {name} (cli: inside functions)")
         elif top in LEARNING and here != "learning" and not (here == "cli" and lazily):
             found.append(f"{path}:{line}: only learning imports {name} (cli: inside functions)")
+        elif top in ONNX and here != "policy" and not (here == "cli" and lazily):
+            found.append(f"{path}:{line}: only policy imports {name} (cli: inside functions)")
         elif here == "cli" and not lazily and within(name, ("gpc_ros.nodes", "gpc_ros.learning")):
             found.append(f"{path}:{line}: cli imports {name} inside functions only")
     return found
@@ -208,10 +211,16 @@ def test_the_core_needs_neither_ros_nor_torch() -> None:
     assert import_without({"rclpy", "sensor_msgs", "torch", "jax"}, modules_of(nodes=False)) == ""
 
 
+def test_all_but_the_policy_need_no_onnx() -> None:
+    names = [name for name in modules_of(nodes=False) if not name.startswith("gpc_ros.policy")]
+    light = ["gpc_ros.policy.architecture", "gpc_ros.policy.metadata"]
+    assert import_without({"onnx", "onnxruntime", "torch", "rclpy"}, [*names, *light]) == ""
+
+
 @pytest.mark.ros
-def test_the_nodes_need_no_torch() -> None:
+def test_the_nodes_need_neither_torch_nor_onnx() -> None:
     pytest.importorskip("rclpy")
-    assert import_without({"torch", "jax", "casadi"}, modules_of(nodes=True)) == ""
+    assert import_without({"torch", "jax", "casadi", "onnx", "onnxruntime"}, modules_of(nodes=True)) == ""
 
 
 def test_an_absent_module_is_noticed() -> None:
@@ -225,6 +234,9 @@ def test_an_absent_module_is_noticed() -> None:
         ("gpc_ros/estimation/ekf.py", "def f():\n    from sensor_msgs.msg import JointState"),
         ("gpc_ros/signals.py", "def f():\n    import torch"),
         ("gpc_ros/nodes/spc.py", "import torch.nn"),
+        ("gpc_ros/policy/graph.py", "import torch"),
+        ("gpc_ros/control/policy.py", "def f():\n    import onnxruntime"),
+        ("gpc_ros/learning/export.py", "from onnx import helper"),
         ("gpc_ros/nodes/spc.py", "from gpc_ros import cli"),
         ("gpc_ros/tasks/x.py", "from gpc_ros.control.base import Planner"),
         ("gpc_ros/tasks/x.py", "from gpc_ros import control"),
@@ -245,6 +257,8 @@ def test_wrong_imports_are_noticed(path: str, source: str) -> None:
         ("gpc_ros/nodes/spc.py", "import rclpy\nfrom sensor_msgs.msg import Imu\nfrom gpc_ros.control import spc"),
         ("gpc_ros/cli/up.py", "def run():\n    import rclpy\n    from gpc_ros.nodes import shell"),
         ("gpc_ros/learning/train.py", "import torch"),
+        ("gpc_ros/policy/graph.py", "import onnx\nimport onnxruntime"),
+        ("gpc_ros/cli/check.py", "def f():\n    from onnx.reference import ReferenceEvaluator"),
         ("gpc_ros/tasks/x.py", "import numpy as np\nfrom gpc_ros.sampling.spline import read"),
         ("gpc_ros/tasks/x.py", "text = 'import rclpy'"),
     ],

@@ -40,8 +40,16 @@ def add_overrides(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_policy(parser: argparse.ArgumentParser) -> None:
+    """``--policy`` and ``--warm-start``: short for two parameters of ``policy_server``."""
+    parser.add_argument("--policy", metavar="FILE", help="policy file of policy and seeded_spc (default: the robot's)")
+    parser.add_argument(
+        "--warm-start", type=float, metavar="A", help="the policy's plans start from the last one (1) or from noise (0)"
+    )
+
+
 def overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
-    """Parameters given with ``-p``, by node.
+    """Parameters given with ``-p`` and by ``add_policy``, by node.
 
     Raises:
         GpcError: if one is not of the form NODE.NAME=VALUE, or names no node.
@@ -58,6 +66,9 @@ def overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             found[node][name] = yaml.safe_load(value)
         except yaml.YAMLError:
             raise GpcError(f"-p {text}: '{value}' is not valid YAML") from None
+    for option, name in (("policy", "model_file"), ("warm_start", "warm_start")):
+        if (given := getattr(args, option, None)) is not None:
+            found["policy_server"][name] = given
     return found
 
 

@@ -11,7 +11,7 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import mujoco
 import numpy as np
@@ -20,6 +20,7 @@ from rich.table import Table
 
 from gpc_ros import config, registry
 from gpc_ros.cli import arguments
+from gpc_ros.control.policy import shipped
 from gpc_ros.errors import GpcError
 from gpc_ros.estimation.ekf import Ekf
 from gpc_ros.node_parameters import EstimatorNodeParameters
@@ -27,14 +28,18 @@ from gpc_ros.sampling.benchmark import replan_ratio
 from gpc_ros.signals import Command, Measurement
 from gpc_ros.tasks.base import Task
 
+if TYPE_CHECKING:
+    from gpc_ros.policy.onnx_policy import OnnxPolicy
+
 _RING_S = 8.0
+_PERIOD_S = 0.002
 Record = dict[str, float | str]
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = subparsers.add_parser("bench", help="what this machine reaches, stage by stage")
-    parser.add_argument("--robot", default="cart_pole", help="robot of the replan, the filter and the stack")
+    parser.add_argument("--robot", default="cart_pole", help="robot of all stages but inference_cnn")
     parser.add_argument("--stage", action="append", choices=tuple(_STAGES), help="only this one; any number of times")
     arguments.add_json(parser, "the records")
     return parser
@@ -95,6 +100,38 @@ def estimate(robot: str) -> Record:
     return _compare(update, bare, "bare mj_step and mjd_transitionFD")
 
 
+def inference(robot: str) -> Record:
+    """One plan of the robot's policy, or of one like the double cart-pole's, against ONNX Runtime alone."""
+    from gpc_ros.policy import benchmark
+    from gpc_ros.policy.onnx_policy import OnnxPolicy
+
+    if shipped(robot).is_file():
+        return _inference(OnnxPolicy.load(shipped(robot), registry.load("tasks", robot, Task)()))
+    return _inference(benchmark.mlp())
+
+
+def inference_cnn(robot: str) -> Record:
+    """One plan of a convolutional policy of a planar walker's size, with random weights."""
+    from gpc_ros.policy import benchmark
+
+    return _inference(benchmark.cnn())
+
+
+def _inference(policy: OnnxPolicy) -> Record:
+    from gpc_ros.policy.benchmark import plan_and_bare
+
+    calls, about = plan_and_bare(policy), policy.metadata
+    idle = _compare(*calls, "", repeats=200, idle_s=_PERIOD_S)
+    network = f"{about.architecture.kind} {'x'.join(map(str, about.architecture.hidden))}"
+    return {
+        **_compare(*calls, "bare session.run"),
+        "idle_p50": idle["p50"],
+        "idle_p99": idle["p99"],
+        "network": f"{network}, {about.knots} knots, {about.steps} steps",
+        "provider": policy.provider,
+    }
+
+
 def message(robot: str) -> Record:
     """Encode and decode an estimate against nothing but reading and writing as many bytes."""
     _require_ros()
@@ -149,16 +186,27 @@ def stack(robot: str) -> Record:
 _STAGES: dict[str, Callable[[str], Record]] = {
     "replan": replan,
     "estimate": estimate,
+    "inference": inference,
+    "inference_cnn": inference_cnn,
     "message": message,
     "stack": stack,
 }
 
 
-def _compare(function: Callable[[], object], bare: Callable[[], object], limit: str, repeats: int = 3000) -> Record:
-    """Both in turn, so that other load falls on both alike."""
+def _compare(
+    function: Callable[[], object],
+    bare: Callable[[], object],
+    limit: str,
+    *,
+    repeats: int = 3000,
+    idle_s: float = 0.0,
+) -> Record:
+    """Both in turn, so that other load falls on both alike; with ``idle_s``, after so long a sleep, as in a loop."""
     times = np.empty((repeats, 2))
     for row in times:
         for column, act in enumerate((function, bare)):
+            if idle_s:
+                time.sleep(idle_s)
             begin = time.perf_counter()
             act()
             row[column] = 1e3 * (time.perf_counter() - begin)

@@ -4,14 +4,19 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-from gpc_ros import evaluation
+from gpc_ros import evaluation, registry
 from gpc_ros.cli import arguments
 from gpc_ros.control.executive import check_planner
 from gpc_ros.errors import GpcError
+from gpc_ros.node_parameters import PARAMETERS
+from gpc_ros.tasks.base import Task
+from gpc_ros.viz import plots
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -20,6 +25,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     arguments.add_robot(parser)
     parser.add_argument("--planner", default="spc", help="planner that drives (default: spc)")
     whole = arguments.at_least(0)
+    arguments.add_policy(parser)
     parser.add_argument("--starts", type=whole, default=50, metavar="N", help="random starts (default: 50)")
     parser.add_argument("--seed", type=whole, default=0, metavar="S", help="seed of the first start (default: 0)")
     parser.add_argument("--rate", type=float, metavar="HZ", help="rate of the loop (default: the robot's)")
@@ -27,6 +33,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--estimator", choices=("ekf", "truth"), default="ekf", help="what the controller sees")
     parser.add_argument(
         "--jobs", type=arguments.at_least(1), default=2, metavar="J", help="processes (default: 2); changes no result"
+    )
+    parser.add_argument(
+        "--plot",
+        type=Path,
+        metavar="FILE",
+        help="draw controls and positions from the named start; of planner policy at warm-start levels 0 and 1",
     )
     arguments.add_json(parser, "the results")
     arguments.add_overrides(parser)
@@ -41,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
         raise GpcError(f"-p simulator.{min(own)}: gpc eval sets it itself, by --starts and --seed")
     values["controller"].setdefault("planner", args.planner)
     if args.rate is not None:
-        for node in ("simulator", "estimator", "spc", "controller"):
+        for node in PARAMETERS:
             values[node]["rate_hz"] = args.rate
     setting = evaluation.Setting(args.robot, args.estimator, args.seed, args.duration, dict(values))
     console = Console()
@@ -52,11 +64,28 @@ def run(args: argparse.Namespace) -> int:
         console.print(f"start {name:>5}: {outcome}, mean cost {result['mean_cost']:.4g}", highlight=False)
 
     planner = values["controller"]["planner"]
-    result = {"planner": planner, **evaluation.evaluate(setting, args.starts, jobs=args.jobs, progress=progress)}
+    figures = evaluation.evaluate(setting, args.starts, jobs=args.jobs, progress=progress)
+    result = {"planner": planner, "parameters": values, **figures}
     named = "succeeds" if result["named_start"]["success"] else "fails"
     console.print(
         f"{args.robot} with {planner}, {args.estimator}: {result['successes']} of {args.starts} random starts, "
         f"named start {named}, mean cost {result['mean_cost']:.4g}"
     )
     arguments.write_json(args.json, result)
+    if args.plot is not None:
+        _plot(setting, planner, args.plot)
     return 0
+
+
+def _plot(setting: evaluation.Setting, planner: str, file: Path) -> None:
+    """The run from the named start; of a policy the two levels side by side, as Fig. 4 of arXiv 2502.13406."""
+    given = setting.overrides or {}
+    settings = {planner: setting}
+    if planner == "policy":
+        levels = {level: {**given.get("policy_server", {}), "warm_start": level} for level in (0.0, 1.0)}
+        settings = {
+            f"warm start {level:g}": replace(setting, overrides={**given, "policy_server": values})
+            for level, values in levels.items()
+        }
+    task: Task = registry.load("tasks", setting.robot, Task)()
+    plots.runs(task, {title: evaluation.named_run(each) for title, each in settings.items()}, file)

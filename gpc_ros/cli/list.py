@@ -1,4 +1,4 @@
-"""``gpc list``: robots, planners, update rules."""
+"""``gpc list``: robots, planners, update rules, policies."""
 
 from __future__ import annotations
 
@@ -10,13 +10,15 @@ from rich.table import Table
 
 from gpc_ros import config, registry
 from gpc_ros.control.base import Planner
+from gpc_ros.control.policy import shipped
+from gpc_ros.errors import InvalidModel
 from gpc_ros.sampling.rules.base import UpdateRule
 from gpc_ros.tasks.base import Task
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """The command's arguments."""
-    return subparsers.add_parser("list", help="robots, planners, update rules")
+    return subparsers.add_parser("list", help="robots, planners, update rules, policies")
 
 
 def run(args: argparse.Namespace) -> int:
@@ -32,5 +34,22 @@ def run(args: argparse.Namespace) -> int:
             about = (found.__doc__ or "").strip().splitlines()[0]
             missing = " (no parameter file)" if kind == "robot" and name not in config.robots() else ""
             table.add_row(kind, name, about + missing)
+    for robot in config.robots():
+        if shipped(robot).is_file():
+            table.add_row("policy", robot, _policy(robot))
     Console().print(table)
     return 0
+
+
+def _policy(robot: str) -> str:
+    """What the policy that comes with ``robot`` says of itself."""
+    try:
+        from gpc_ros.policy import verify  # here: it takes ONNX, which nothing else in the list needs
+
+        data, metadata = verify.read(shipped(robot))
+    except InvalidModel as error:
+        return str(error)
+    network = f"{metadata.architecture.kind} {'x'.join(map(str, metadata.architecture.hidden))}"
+    size = f"{metadata.knots} knots, {network}, {len(data) / 1000:.0f} kB"
+    success = metadata.training.get("success")
+    return f"{size}, {100 * success:.0f} % of starts in training" if isinstance(success, float | int) else size

@@ -20,9 +20,12 @@ from gpc_ros import config, registry, spec
 from gpc_ros.cli import arguments, view
 from gpc_ros.cli.supervisor import Child, Supervisor
 from gpc_ros.control.executive import check_planner
+from gpc_ros.control.policy import Policy
 from gpc_ros.errors import GpcError
 from gpc_ros.node_parameters import PARAMETERS, check_together
 from gpc_ros.tasks.base import Task
+
+_OF_A_POLICY = ("policy", "seeded_spc")
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -30,6 +33,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser("up", help="run the stack on ROS 2: simulator, estimator, planner, controller")
     arguments.add_robot(parser)
     parser.add_argument("--planner", help="planner that drives (default: the robot's)")
+    arguments.add_policy(parser)
     parser.add_argument("--rate", type=float, metavar="HZ", help="rate of the loop (default: the robot's)")
     parser.add_argument(
         "--duration", type=float, default=0.0, metavar="S", help="simulated time to run; 0: until Ctrl-C"
@@ -92,10 +96,13 @@ def _checked(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
         values["simulator"]["duration_s"] = args.duration
     loaded: dict[str, Any] = {n: config.load(args.robot, n, model, **values[n]) for n, model in PARAMETERS.items()}
     check_together(loaded)
+    task: Task = registry.load("tasks", args.robot, Task)()
     for what in ("planner", "fallback"):
         if planner := getattr(loaded["controller"], what):
             check_planner(planner, what)
-    registry.load("tasks", args.robot, Task)().load_model()
+            if planner in _OF_A_POLICY:
+                Policy(task, loaded["policy_server"])
+    task.load_model()
     return values
 
 
@@ -171,6 +178,8 @@ def _result(
         "fallbacks": controller.get("fallbacks"),
         "update_ms": reports["estimator"].get("update_ms"),
         "replan_ms": reports["spc"].get("replan_ms"),
+        "inference_ms": reports["policy_server"].get("inference_ms"),
+        "provider": reports["policy_server"].get("provider"),
         "events": {name: report["events"] for name, report in reports.items() if report.get("events")},
         "exceptions": {name: report["exceptions"] for name, report in reports.items() if report.get("exceptions")},
         "nodes": supervisor.summary(),

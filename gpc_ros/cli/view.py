@@ -11,7 +11,8 @@ from rich.text import Text
 _SHOWN = {
     "simulator": ("ticks", "latency_ms p50", "latency_ms p99", "deadline_misses", "overruns"),
     "estimator": ("health", "nis", "update_ms p50", "coasted"),
-    "spc": ("state", "replans", "replan_ms p50", "replan_ms p99", "cost"),
+    "policy_server": ("state", "provider", "plans", "inference_ms p50", "inference_ms p99"),
+    "spc": ("state", "replans", "replan_ms p50", "replan_ms p99", "seeds"),
     "controller": ("driver", "reason", "select_ms p50"),
 }
 

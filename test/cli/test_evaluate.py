@@ -6,10 +6,12 @@ import json
 from collections.abc import Callable
 from pathlib import Path
 
+import policies
 import pytest
 
 from gpc_ros import evaluation
 from gpc_ros.cli.main import main
+from gpc_ros.node_parameters import PARAMETERS
 
 QUICK = ("--duration", "0.1", "--jobs", "1", "-p", "spc.samples=8")
 
@@ -40,10 +42,25 @@ def test_options_reach_the_run(tmp_path: Path) -> None:
     )
     found = json.loads(file.read_text())
     assert (found["planner"], found["estimator"]) == ("hold", "truth")
-    rates = {node: {"rate_hz": 250.0} for node in ("simulator", "estimator", "spc", "controller")}
+    rates = {node: {"rate_hz": 250.0} for node in PARAMETERS}
     rates["controller"]["planner"] = "hold"
     setting = evaluation.Setting("particle", "truth", duration_s=0.1, overrides=rates)
     assert found["per_start"][0]["digest"] == evaluation.run_start(setting, 0)["digest"]
+
+
+def test_a_policy_and_its_warm_start_reach_the_run(tmp_path: Path) -> None:
+    file, model = tmp_path / "eval.json", policies.write(tmp_path / "a.onnx", "particle", keep=0.5, offset=0.1)
+    digests = {}
+    for planner, level in (("policy", "1"), ("policy", "0.5"), ("seeded_spc", "1")):
+        options = ("--planner", planner, "--policy", str(model), "--warm-start", level)
+        assert main(["eval", "particle", "--starts", "0", *QUICK, *options, "--json", str(file)]) == 0
+        found = json.loads(file.read_text())
+        assert found["parameters"]["policy_server"] == {"model_file": str(model), "warm_start": float(level)}
+        overrides = {**found["parameters"]}
+        setting = evaluation.Setting("particle", duration_s=0.1, overrides=overrides)
+        digests[planner, level] = found["named_start"]["digest"]
+        assert digests[planner, level] == evaluation.run_start(setting, evaluation.NAMED)["digest"]
+    assert len(set(digests.values())) == 3
 
 
 def test_the_planner_of_a_parameter_is_the_planner_that_is_named(tmp_path: Path) -> None:
@@ -80,7 +97,9 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
     ("arguments", "words"),
     [
         (["elbow"], ("gpc: unknown robot 'elbow'", "cart_pole")),
-        (["particle", "--planner", "elbow"], ("unknown planner 'elbow'", "hold, spc")),
+        (["particle", "--planner", "elbow"], ("unknown planner 'elbow'", "hold, policy, seeded_spc, spc")),
+        (["particle", "--planner", "policy", "--policy", "/no/such/a.onnx"], ("/no/such/a.onnx: No such file",)),
+        (["particle", "--warm-start", "2"], ("policy_server: warm_start = 2.0", "less than or equal to 1")),
         (["particle", "-p", "elbow.x=1"], ("unknown node 'elbow'", "simulator")),
         (["particle", "-p", "spc.elbow=1"], ("parameter of spc 'elbow'", "samples")),
         (["particle", "-p", "spc.samples=0"], ("spc: samples = 0",)),

@@ -103,10 +103,25 @@ def test_every_requirement_is_locked_within_its_bounds() -> None:
     assert outside == []
 
 
-def test_every_hard_requirement_has_bounds() -> None:
-    for line in setup_keywords()["install_requires"]:
+def test_every_requirement_but_those_of_testing_has_bounds() -> None:
+    extras = setup_keywords()["extras_require"]
+    for line in (*setup_keywords()["install_requires"], *extras["learning"], *extras["policy-gpu"]):
         operators = {bound.operator for bound in Requirement(line).specifier}
         assert {">=", "<"} <= operators, line
+
+
+def test_what_testing_needs_contains_what_learning_and_the_demo_need() -> None:
+    extras = setup_keywords()["extras_require"]
+    assert set(extras["policy"]) < set(extras["learning"]) < set(extras["test"])
+    assert re.search(r"^\$\(VENV\)/demo.stamp:.*\n.*venv.sh policy$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+
+
+def test_inference_is_on_one_device_or_the_other() -> None:
+    """Both packages of ONNX Runtime are the same module: beside each other they break."""
+    extras = {name: " ".join(lines) for name, lines in setup_keywords()["extras_require"].items()}
+    assert "onnxruntime-gpu" in extras["policy-gpu"]
+    assert "onnxruntime>" not in extras["policy-gpu"]
+    assert "onnxruntime-gpu" not in extras["policy"] + extras["test"]
 
 
 def test_mujoco_4_0_0_is_refused() -> None:
@@ -208,7 +223,7 @@ def test_console_script() -> None:
 def test_robot_parameter_files_name_nodes_of_the_table() -> None:
     for file in (ROOT / "config").glob("*.yaml"):
         for key in yaml.safe_load(file.read_text()):
-            assert key.rsplit("/", 1)[-1] in {*spec.NODES, "**"}, f"{file.name}: {key}"
+            assert key.rsplit("/", 1)[-1] in {*spec.NODES, "train", "**"}, f"{file.name}: {key}"
 
 
 def test_supported_pythons_agree() -> None:

@@ -71,11 +71,11 @@ def installs(asked: list[str]) -> list[str]:
 def test_the_newest_that_fits_is_taken(machine: Machine) -> None:
     machine.python("python3.11", "3.11")
     machine.python("python3.12", "3.12")
-    code, words, asked = machine.run()
+    code, words, asked = machine.run("policy")
     assert code == 0, words
     assert "python3.12 -m venv --clear .venv" in asked
     (pip,) = installs(asked)
-    assert pip.endswith("--constraint requirements/lock.txt --editable .[ros]")
+    assert pip.endswith("--constraint requirements/lock.txt --editable .[ros,policy]")
 
 
 def test_a_shim_that_cannot_run_is_passed_over(machine: Machine) -> None:
@@ -129,10 +129,10 @@ def test_without_the_venv_module(machine: Machine) -> None:
 def test_without_wheels_of_ros(machine: Machine, system: str) -> None:
     machine.system(system)
     machine.python("python3", "3.12")
-    code, words, asked = machine.run()
+    code, words, asked = machine.run("policy")
     assert code == 0
     assert f"No wheels of ROS 2 for {system}" in words
-    assert installs(asked)[0].endswith("--editable .")
+    assert installs(asked)[0].endswith("--editable .[policy]")
 
 
 @pytest.mark.parametrize("distro", [{"ROS_DISTRO": "jazzy"}, {}])

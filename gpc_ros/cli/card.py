@@ -1,0 +1,99 @@
+"""``gpc card``: puts a trained policy where it ships, with a card of how it was trained and what it reaches."""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import hashlib
+import json
+import os
+import platform
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from gpc_ros import config, evaluation, model_card, paths
+from gpc_ros.cli import arguments
+from gpc_ros.errors import GpcError
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = subparsers.add_parser("card", help="ship a trained policy: evaluate it and write its model card")
+    arguments.add_robot(parser)
+    parser.add_argument("--run", type=Path, dest="folder", metavar="DIR", help="of gpc train (default: runs/ROBOT)")
+    parser.add_argument("--out", type=Path, metavar="DIR", help="where it ships (default: the package's models/ROBOT)")
+    parser.add_argument("--starts", type=arguments.at_least(2), default=100, metavar="N", help="default: 100")
+    parser.add_argument(
+        "--paired-starts", type=arguments.at_least(2), default=50, metavar="N", help="at equal candidates (default: 50)"
+    )
+    parser.add_argument("--jobs", type=arguments.at_least(1), default=2, metavar="J", help="processes (default: 2)")
+    parser.add_argument("--machine", default="", help="the machine in words (default: what the system says)")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Evaluate what has not been evaluated yet, write the card; the exit code."""
+    try:
+        from gpc_ros.learning import checkpoint
+    except ImportError as error:
+        raise GpcError(f"gpc card needs {error.name}: python3 -m pip install 'gpc_ros[learning]'") from None
+    from gpc_ros.policy import verify
+    from gpc_ros.viz import plots
+
+    folder = args.folder or Path("runs") / args.robot
+    out = args.out or paths.share() / "models" / args.robot
+    policy = folder / "policy.onnx"
+    _, metadata = verify.read(policy)
+    if metadata.task != args.robot:
+        raise GpcError(f"{policy} is a policy of {metadata.task}, not of {args.robot}")
+    file = folder / checkpoint.NAME
+    about, _ = checkpoint.read(file)
+    with _writable(out), checkpoint.complete(file):
+        out.mkdir(parents=True, exist_ok=True)
+        plots.training(about["records"][: metadata.training["iterations"]], out / "training.png")
+    console, results = Console(), {}
+    for name in model_card.SETTINGS:
+        found = results[name] = _evaluated(args, name, policy, metadata.sha256)
+        line = f"{name}: {found['successes']} of {found['starts']}, mean cost {found['mean_cost']:.4g}"
+        console.print(line, highlight=False)
+    machine = args.machine or f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    with _writable(out):
+        (out / "policy.md").write_text(model_card.text(metadata, results, about["settings"], machine))
+        if policy.resolve() != (out / "policy.onnx").resolve():
+            shutil.copyfile(policy, out / "policy.onnx")
+    console.print(f"{out / 'policy.md'}", highlight=False, soft_wrap=True)
+    return 0
+
+
+@contextlib.contextmanager
+def _writable(folder: Path) -> Iterator[None]:
+    try:
+        yield
+    except OSError as error:
+        raise GpcError(f"{error.filename or folder}: {error.strerror}") from None
+
+
+def _evaluated(args: argparse.Namespace, name: str, policy: Path, digest: str) -> Mapping[str, Any]:
+    """The result of one setting, from the policy's folder if it is there for all that it depends on."""
+    planner, parameters = model_card.SETTINGS[name]
+    starts = args.starts if name not in (model_card.SEEDED, model_card.SAMPLED) else args.paired_starts
+    robot = hashlib.sha256(config.file_of(args.robot).read_bytes()).hexdigest()
+    key = {"digest": digest, "starts": starts, "parameters": robot}
+    file = policy.with_name(f"eval_{re.sub(r'[^a-z0-9]+', '_', name)}.json")
+    with contextlib.suppress(OSError, ValueError):
+        kept = json.loads(file.read_text())
+        if key.items() <= kept.items():
+            return kept
+    overrides = {node: dict(values) for node, values in parameters.items()}
+    overrides.setdefault("policy_server", {})["model_file"] = str(policy.resolve())
+    overrides["controller"] = {"planner": planner}
+    setting = evaluation.Setting(args.robot, overrides=overrides)
+    result = {**evaluation.evaluate(setting, starts, jobs=args.jobs), **key}
+    with _writable(policy.parent):
+        file.write_text(json.dumps(result))
+    return result

@@ -1,0 +1,84 @@
+"""``gpc check``: whether a policy file is whole, fits its robot, and computes what it should."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from rich.console import Console
+from rich.table import Column, Table
+
+from gpc_ros import registry
+from gpc_ros.cli import arguments
+from gpc_ros.errors import InvalidModel
+from gpc_ros.tasks.base import Task
+
+if TYPE_CHECKING:
+    from gpc_ros.policy.metadata import PolicyMetadata
+
+_COMPARED = 64
+_MOST_SHOWN = 8
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = subparsers.add_parser("check", help="whether a policy file is whole and right, and what it says of itself")
+    parser.add_argument("file", metavar="FILE.onnx", type=Path, help="policy file")
+    arguments.add_json(parser, "max_abs_error and the metadata")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Check and print; the exit code."""
+    from gpc_ros.policy import metadata, verify
+    from gpc_ros.policy.onnx_policy import TOLERANCE
+
+    data, about = verify.read(args.file)
+    known = about.task in registry.names("tasks")
+    if known:
+        metadata.check(about, registry.load("tasks", about.task, Task)(), args.file)
+    error, provider = _compare(data, about)
+    if not error <= TOLERANCE:
+        raise InvalidModel(f"{args.file}: {provider} and numpy differ by {error:.2g}, more than {TOLERANCE}")
+    values = about.model_dump(mode="json")
+    table = Table("metadata", Column("value", overflow="fold"), title=str(args.file))
+    for name, value in _flat(values):
+        table.add_row(name, _short(value))
+    console = Console()
+    console.print(table)
+    fits = f"fits {about.task}" if known else f"made for '{about.task}', which is not here to compare with"
+    console.print(f"whole; {fits}; {provider} and numpy differ by {error:.1g} at most", highlight=False)
+    arguments.write_json(args.json, {"max_abs_error": error, "provider": provider, "metadata": values})
+    return 0
+
+
+def _compare(data: bytes, about: PolicyMetadata) -> tuple[float, str]:
+    """Largest difference of ONNX Runtime to numpy over random inputs [half ctrlranges], and what the former runs on."""
+    from onnx.reference import ReferenceEvaluator
+
+    from gpc_ros.policy.onnx_policy import OnnxPolicy
+
+    policy, rng = OnnxPolicy(data, about), np.random.default_rng(0)
+    start = rng.standard_normal((_COMPARED, *about.shape))
+    observation = about.observation_probe + rng.standard_normal((_COMPARED, about.observation_size))
+    inputs = {"start": start.astype(np.float32), "observation": observation.astype(np.float32)}
+    reference: Any = ReferenceEvaluator(data)
+    (expected,) = reference.run(None, inputs)
+    difference = policy.normalized(policy.plans(start, observation)) - policy.normalized(expected)
+    return float(np.abs(difference).max()), policy.provider
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in values.items():
+        found += _flat(value, f"{prefix}{name}.") if isinstance(value, dict) else [(prefix + name, value)]
+    return found
+
+
+def _short(value: Any) -> str:
+    if not isinstance(value, list):
+        return f"{value:.6g}" if isinstance(value, float) else str(value)
+    more = f", ... ({len(value)})" if len(value) > _MOST_SHOWN else ""
+    return ", ".join(_short(entry) for entry in value[:_MOST_SHOWN]) + more

@@ -1,0 +1,37 @@
+"""``gpc export``: the policy file of a training, whole or not at all."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+from rich.console import Console
+
+from gpc_ros.cli import arguments
+from gpc_ros.errors import GpcError
+
+
+def add_parser(subparsers: Any) -> argparse.ArgumentParser:
+    """The command's arguments."""
+    parser = subparsers.add_parser("export", help="make a policy file from a checkpoint of gpc train")
+    parser.add_argument("checkpoint", metavar="CHECKPOINT", type=Path, help="as runs/ROBOT/checkpoint.npz")
+    parser.add_argument(
+        "-o", "--output", metavar="FILE", type=Path, help="policy file (default: policy.onnx beside the checkpoint)"
+    )
+    arguments.add_json(parser, "max_abs_error and the file's name")
+    return parser
+
+
+def run(args: argparse.Namespace) -> int:
+    """Compare with torch, write, say so; the exit code."""
+    try:
+        from gpc_ros.learning import export
+    except ImportError as error:
+        raise GpcError(f"gpc export needs {error.name}: python3 -m pip install 'gpc_ros[learning]'") from None
+
+    file = args.output or args.checkpoint.with_name("policy.onnx")
+    difference = export.export_checkpoint(args.checkpoint, file)
+    Console().print(f"{file}: differs from torch by {difference:.1g} at most", highlight=False)
+    arguments.write_json(args.json, {"max_abs_error": difference, "file": str(file)})
+    return 0
