@@ -19,6 +19,8 @@ from gpc_ros.signals import Command, Estimate
 from gpc_ros.statistics import Histogram
 
 _WARM_UP_TICKS = 50
+_FAREWELLS = 10
+_FAREWELL_S = 0.005
 
 
 class Controller(Shell):
@@ -109,12 +111,13 @@ class Controller(Shell):
             self._publish(self.executive.select(self.now()))
 
     def close(self) -> None:
-        """The last command is the safe one."""
+        """The last command is the safe one, said several times: commands are not sent again when one is lost."""
         silenced = self.executive.driver == STOP and not self.executive.stopped
         self._fallbacks = max(0, self.executive.counts["fallbacks"] - silenced)
         self.executive.stopped = True
-        if self._sent is not None:
+        for _ in range(_FAREWELLS if self._sent is not None else 0):
             self._publish(self.executive.select(self.now()))
+            time.sleep(_FAREWELL_S)
 
     def trouble(self) -> str:
         """Why the active planner does not drive."""

@@ -38,8 +38,12 @@ class Switch:
         executive = self._executive
         executive.refusal = ""
         self._shell.loop.post(lambda: executive.request(planner, self._now()))
-        end = time.monotonic() + executive.parameters.switch_timeout_s + _GRACE_S
-        while time.monotonic() < end and not self._shell.ending.is_set():
+        patience_s, stamp_ns, end = executive.parameters.switch_timeout_s + _GRACE_S, None, 0.0
+        while not self._shell.ending.is_set():
+            if executive.stamp_ns != stamp_ns:
+                stamp_ns, end = executive.stamp_ns, time.monotonic() + patience_s
+            elif time.monotonic() > end:
+                break
             time.sleep(0.005)
             self._tell()  # the new planner begins to plan when it reads that it is wanted
             if executive.active == planner:
