@@ -16,7 +16,9 @@ WHEELS_FIT = "sys_platform == 'linux' and platform_machine == 'x86_64'"
 
 ONNX = "onnx>=1.18,<2"
 POLICY = ["onnxruntime>=1.21,<2", ONNX]
-LEARNING = [*POLICY, "torch>=2.6,<3", "tensorboard>=2.18,<3"]
+PLOT = "matplotlib>=3.9,<4"
+WATCH = ["viser>=1.0,<2", "mcap>=1.2,<2"]  # the web page, recordings
+LEARNING = [*POLICY, PLOT, "torch>=2.6,<3", "tensorboard>=2.18,<3"]
 
 
 def version() -> str:
@@ -64,13 +66,16 @@ setup(
         "policy": POLICY,
         "policy-gpu": ["onnxruntime-gpu[cuda,cudnn]>=1.21,<2", ONNX],  # in place of policy: both are one module
         "learning": LEARNING,
+        "watch": [*WATCH, PLOT],
         "test": [
             *LEARNING,
+            *WATCH,
             "casadi>=3.6,<4",
             "hypothesis>=6.100,<7",
             "mypy>=1.11,<3",
             "pytest>=8,<10",
             "ruff>=0.12,<1",
+            "selenium>=4.20,<5",
             "setuptools>=65",
         ],
     },

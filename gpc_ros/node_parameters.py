@@ -83,12 +83,43 @@ class ControllerParameters(SharedParameters, ExecutiveParameters):
     )
 
 
+class ObserverParameters(SharedParameters):
+    """Nodes that only watch: they ask for no real-time rights."""
+
+    realtime: RealtimeParameters = RealtimeParameters(priority=0, lock_memory=False, freeze_gc=False)
+
+
+class MonitorParameters(ObserverParameters):
+    """Node ``monitor``."""
+
+    marker_rate_hz: float = parameter(20.0, "rate of the markers", unit="Hz", gt=0, le=100)
+    candidates: int = parameter(8, "candidate rollouts that are drawn; 0: none", ge=0, le=64)
+
+
+class WebParameters(ObserverParameters):
+    """Node ``web``."""
+
+    host: str = parameter("127.0.0.1", "address that the page listens on; 0.0.0.0: all, for anybody", read_only=True)
+    port: int = parameter(8080, "its port; the next free one where it is taken", read_only=True, ge=1, le=65_535)
+    frame_rate_hz: float = parameter(25.0, "rate of the moving picture", unit="Hz", gt=0, le=60)
+
+
+class RecorderParameters(ObserverParameters):
+    """Node ``recorder``."""
+
+    folder: str = parameter("", "folder for the recording; empty: the present one", read_only=True)
+    queue: int = parameter(20_000, "messages that may wait to be written; more are dropped and counted", ge=1)
+
+
 PARAMETERS: dict[str, type[SharedParameters]] = {
     "simulator": SimulatorParameters,
     "estimator": EstimatorNodeParameters,
     "policy_server": PolicyServerParameters,
     "spc": SpcNodeParameters,
     "controller": ControllerParameters,
+    "monitor": MonitorParameters,
+    "web": WebParameters,
+    "recorder": RecorderParameters,
 }
 
 

@@ -39,6 +39,8 @@ class Node:
     outputs: tuple[str, ...]
     purpose: str
     simulated: bool = False
+    observer: bool = False
+    """Whether it only watches: the robot drives on without it."""
 
     @property
     def module(self) -> str:
@@ -62,6 +64,18 @@ _TOPICS = (
     ),
     Topic("policy/samples", "std_msgs/Float64MultiArray", Qos.STATE, "(N, K, nu) candidate plans [actuator units]"),
     Topic("command", "sensor_msgs/JointState", Qos.STATE, "actuator commands; stamp: that of the measurement answered"),
+    Topic(
+        "spc/candidates",
+        "std_msgs/Float64MultiArray",
+        Qos.EVENT,
+        "(N, 1 + K nu) cost and knots of some candidates, at 10 Hz while somebody listens",
+    ),
+    Topic(
+        "push",
+        "geometry_msgs/WrenchStamped",
+        Qos.EVENT,
+        "force and torque on the body frame_id for 0.1 s, world axes [N, N m]",
+    ),
     Topic("goal_pose", "geometry_msgs/PoseStamped", Qos.LATCHED, "goal of tasks that have one [m]"),
     Topic("controller/active", "std_msgs/String", Qos.LATCHED, "planner that drives now"),
     Topic("controller/wanted", "std_msgs/String", Qos.LATCHED, "planners that shall plan, joined by commas"),
@@ -70,13 +84,22 @@ _TOPICS = (
     Topic(
         "/diagnostics", "diagnostic_msgs/DiagnosticArray", Qos.EVENT, "rates, latencies, counters of every node at 1 Hz"
     ),
+    Topic(
+        "markers",
+        "visualization_msgs/MarkerArray",
+        Qos.EVENT,
+        "robot, ground truth, plan, candidates, goal [m], while somebody listens",
+    ),
+    Topic("robot_description", "std_msgs/String", Qos.LATCHED, "the robot as URDF, for RViz"),
 )
 TOPICS = {topic.name: topic for topic in _TOPICS}
 
+_MEASURED = ("joint_states", "state_estimate", "command")
+_PLANS = ("policy/plan", "spc/plan", "seeded_spc/plan")
 _NODES = (
     Node(
         "simulator",
-        ("command", "goal_pose"),
+        ("command", "goal_pose", "push"),
         ("joint_states", "ground_truth", "goal_pose", "/clock", "/diagnostics"),
         "MuJoCo physics, sensors and actuators",
         simulated=True,
@@ -96,7 +119,7 @@ _NODES = (
     Node(
         "spc",
         ("state_estimate", "policy/plan", "policy/samples", "goal_pose", "controller/wanted"),
-        ("spc/plan", "seeded_spc/plan", "/diagnostics"),
+        ("spc/plan", "seeded_spc/plan", "spc/candidates", "/diagnostics"),
         "sampling-based predictive control, alone and seeded by the policy",
     ),
     Node(
@@ -105,8 +128,31 @@ _NODES = (
         ("command", "controller/active", "controller/wanted", "/diagnostics"),
         "selects a plan, limits, watches, commands",
     ),
+    Node(
+        "monitor",
+        (*_MEASURED, "ground_truth", *_PLANS, "spc/candidates", "goal_pose", "controller/active"),
+        ("markers", "robot_description", "/diagnostics"),
+        "rates and latencies through the stack; markers for RViz",
+        observer=True,
+    ),
+    Node(
+        "web",
+        (*_MEASURED, "ground_truth", *_PLANS, "spc/candidates", "goal_pose", "controller/active", "/diagnostics"),
+        ("goal_pose", "push", "controller/stop", "/diagnostics"),
+        "the page in the browser",
+        observer=True,
+    ),
+    Node(
+        "recorder",
+        (*_MEASURED, "ground_truth", *_PLANS, "goal_pose", "push", "controller/active", "controller/stop", "/diagnostics"),
+        ("/diagnostics",),
+        "writes every message to an MCAP file",
+        observer=True,
+    ),
 )
 NODES = {node.name: node for node in _NODES}
+CONTROL = {name: node for name, node in NODES.items() if not node.observer}
+OBSERVERS = {name: node for name, node in NODES.items() if node.observer}
 
 
 def plan_topic(planner: str) -> str:
@@ -129,10 +175,10 @@ def parameters_file(robot: str) -> str:
 
 
 def graph() -> str:
-    """The graph as Mermaid text: nodes, and topics on the arrows from writer to reader."""
+    """The nodes that control as Mermaid text: topics on the arrows from writer to reader. Observers read all."""
     lines = ["graph LR"]
     for topic in TOPICS:
-        writers = [node.name for node in NODES.values() if topic in node.outputs]
-        readers = [node.name for node in NODES.values() if topic in node.inputs]
+        writers = [node.name for node in CONTROL.values() if topic in node.outputs]
+        readers = [node.name for node in CONTROL.values() if topic in node.inputs]
         lines += [f"  {a} -- {topic} --> {b}" for a in writers for b in readers if a != b]
     return "\n".join(lines)

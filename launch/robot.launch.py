@@ -45,7 +45,7 @@ def start(context: LaunchContext) -> list[Action]:
             respawn=True,
             respawn_delay=1.0,
         )
-        for node in spec.NODES.values()
+        for node in spec.CONTROL.values()
         if value["simulator"] == "true" or not node.simulated
     ]
 

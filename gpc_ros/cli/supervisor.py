@@ -28,6 +28,8 @@ class Child:
     name: str
     command: Sequence[str]
     environment: Mapping[str, str]
+    vital: bool = True
+    """Whether the others end with it."""
     restarts: int = 0
     exit_code: int | None = None
     cpu_s: float = 0.0
@@ -85,7 +87,9 @@ class Supervisor:
             if child.poll() or child.exit_code is None:
                 continue
             if child.exit_code in (0, _USER_ERROR) or child.restarts >= _MOST_RESTARTS:
-                return child
+                if child.vital:
+                    return child
+                continue
             child.restarts += 1
             child.start()
         return None

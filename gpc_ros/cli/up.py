@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import importlib.util
 import json
 import os
 import signal
@@ -40,6 +41,9 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     )
     parser.add_argument("--lockstep", action="store_true", help="time advances only with the command for each tick")
     parser.add_argument("--composed", action="store_true", help="all nodes in one process")
+    parser.add_argument("--no-web", action="store_true", help="no page in the browser")
+    parser.add_argument("--no-monitor", action="store_true", help="no markers for RViz, no latencies in /diagnostics")
+    parser.add_argument("--record", metavar="DIR", help="write every message to an MCAP file in DIR")
     parser.add_argument(
         "--network", action="store_true", help="open to other hosts (no authentication: trust them all)"
     )
@@ -70,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
             ended = _watch(supervisor, stop, environment, args)
         finally:
             supervisor.stop()
-        reports = {name: _read(Path(folder) / f"{name}.json") for name in spec.NODES}
+        reports = {name: _read(Path(folder) / f"{name}.json") for name in values}
     if ended is not None and ended.exit_code == 2:
         return 2  # the node has said why
     result = _result(args, values, reports, supervisor)
@@ -83,10 +87,13 @@ def run(args: argparse.Namespace) -> int:
 
 def _checked(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Parameters by node that stand over the robot's file; refused here, before anything has started."""
-    values = arguments.overrides(args)
+    given = arguments.overrides(args)
     if args.planner is not None:
-        values["controller"]["planner"] = args.planner
-    for name in spec.NODES:
+        given["controller"]["planner"] = args.planner
+    if args.record is not None:
+        given["recorder"]["folder"] = args.record
+    values = {name: given[name] for name in _started(args)}
+    for name in values:
         values[name]["robot"] = args.robot
         if args.rate is not None:
             values[name]["rate_hz"] = args.rate
@@ -94,7 +101,7 @@ def _checked(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             values[name]["lockstep"] = True
     if args.duration:
         values["simulator"]["duration_s"] = args.duration
-    loaded: dict[str, Any] = {n: config.load(args.robot, n, model, **values[n]) for n, model in PARAMETERS.items()}
+    loaded: dict[str, Any] = {n: config.load(args.robot, n, PARAMETERS[n], **values[n]) for n in values}
     check_together(loaded)
     task: Task = registry.load("tasks", args.robot, Task)()
     for what in ("planner", "fallback"):
@@ -106,6 +113,15 @@ def _checked(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     return values
 
 
+def _started(args: argparse.Namespace) -> list[str]:
+    """Names of the nodes: those that control, and the observers that are wanted and can be had."""
+    wanted = {"monitor": not args.no_monitor, "web": not args.no_web, "recorder": args.record is not None}
+    if wanted["web"] and importlib.util.find_spec("viser") is None:
+        print("gpc up: no page in the browser without viser: pip install viser", file=sys.stderr)
+        wanted["web"] = False
+    return [*spec.CONTROL, *(name for name in spec.OBSERVERS if wanted[name])]
+
+
 def _children(
     args: argparse.Namespace, values: dict[str, dict[str, Any]], environment: dict[str, str], folder: Path
 ) -> list[Child]:
@@ -114,13 +130,16 @@ def _children(
         return [part for key, value in given.items() for part in ("-p", f"{name}:{key}:={json.dumps(value)}")]
 
     ros = ["--ros-args", "--params-file", spec.parameters_file(args.robot)]
-    if args.composed:
-        every = [part for name in spec.NODES for part in parameters(name)]
-        return [Child("composed", [sys.executable, "-m", "gpc_ros.nodes.composed", *ros, *every], environment)]
-    return [
-        Child(name, [sys.executable, "-m", node.module, *ros, *parameters(name)], environment)
-        for name, node in spec.NODES.items()
-    ]
+    def child(name: str) -> Child:
+        node = spec.NODES[name]
+        command = [sys.executable, "-m", node.module, *ros, *parameters(name)]
+        return Child(name, command, environment, vital=not node.observer)
+
+    if not args.composed:
+        return [child(name) for name in values]
+    every = [part for name in spec.CONTROL for part in parameters(name)]
+    composed = Child("composed", [sys.executable, "-m", "gpc_ros.nodes.composed", *ros, *every], environment)
+    return [composed, *(child(name) for name in values if name in spec.OBSERVERS)]
 
 
 def _watch(

@@ -19,8 +19,7 @@ from gpc_ros.signals import Command, Estimate
 from gpc_ros.statistics import Histogram
 
 _WARM_UP_TICKS = 50
-_FAREWELLS = 10
-_FAREWELL_S = 0.005
+_FAREWELLS, _FAREWELL_S = 10, 0.005
 
 
 class Controller(Shell):

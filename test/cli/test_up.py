@@ -44,7 +44,8 @@ class Stack:
         environment = {**os.environ, "ROS_DOMAIN_ID": self.domain, "PYTHONPATH": str(ROOT)}
         for name in ("ROS_STATIC_PEERS", "ROS_SECURITY_ENABLE"):
             environment.pop(name, None)
-        command = [sys.executable, "-m", "gpc_ros.cli.main", "up", *arguments, "--json", str(self.file)]
+        plain = ["up", "--no-web", "--no-monitor", *arguments, "--json", str(self.file)]
+        command = [sys.executable, "-m", "gpc_ros.cli.main", *plain]
         self.process = subprocess.Popen(
             command, env=environment, cwd=folder, text=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE
         )
@@ -157,7 +158,7 @@ def test_a_run_ends_well_and_tells_all(steps: dict[str, Stack], name: str) -> No
     assert result.keys() >= KEYS
     for times in ("latency_ms", "period_ms"):
         assert result[times].keys() == {"p50", "p99", "max"}
-    expected = {"composed"} if name == "composed" else set(spec.NODES)
+    expected = {"composed"} if name == "composed" else set(spec.CONTROL)
     assert result["nodes"].keys() == expected
     assert all(node.keys() == {"exit_code", "restarts", "cpu_percent"} for node in result["nodes"].values())
     assert {(node["exit_code"], node["restarts"]) for node in result["nodes"].values()} == {(0, 0)}

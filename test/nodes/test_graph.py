@@ -23,7 +23,7 @@ NAMES = {f"/{topic.lstrip('/')}": topic for topic in spec.TOPICS} | {"/parameter
 
 
 def test_there_is_a_shell_for_every_node() -> None:
-    assert SHELLS.keys() == spec.NODES.keys()
+    assert SHELLS.keys() == spec.CONTROL.keys()
 
 
 @pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)

@@ -76,11 +76,11 @@ def start(**chosen: str) -> dict[str, Any]:
 
 
 def test_the_robot_gets_every_node_but_the_simulated() -> None:
-    assert list(start()) == [name for name, node in spec.NODES.items() if not node.simulated]
+    assert list(start()) == [name for name, node in spec.CONTROL.items() if not node.simulated]
 
 
 def test_the_stack_gets_every_node() -> None:
-    assert list(start(simulator="true")) == list(spec.NODES)
+    assert list(start(simulator="true")) == list(spec.CONTROL)
     (include,) = load("stack").generate_launch_description().values[0]
     assert include.launch_arguments == [("simulator", "true")]
     assert include.values[0].values == (str(LAUNCH / "robot.launch.py"),)
