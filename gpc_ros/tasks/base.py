@@ -64,6 +64,8 @@ class Task(ABC):
     """Default goal (ng,); empty for a task without one."""
     needs_sensors: ClassVar[bool] = False
     """Whether residuals read ``States.sensors``."""
+    traced: ClassVar[tuple[str, ...]] = ()
+    """Sites, bodies or geoms whose paths show where a plan leads; empty: the model's last body."""
 
     @property
     def name(self) -> str:

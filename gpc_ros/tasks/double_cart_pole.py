@@ -25,6 +25,7 @@ class DoubleCartPole(Task):
     terminal_weights: ClassVar[Mapping[str, float]] = {"tip": 10.0, "center": 10.0, "velocity": 1.0, "spin": 1.0}
     named_start: ClassVar[str] = "hanging"
     success_window_s: ClassVar[float] = 2.0
+    traced: ClassVar[tuple[str, ...]] = ("tip", "pole_2")
 
     def running_residuals(self, states: States, ctrl: Array, goal: Array) -> Residuals:
         """Tip error e [m], angular velocities [rad/s], control u; the cart is free to roam."""

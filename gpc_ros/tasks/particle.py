@@ -27,6 +27,7 @@ class Particle(Task):
     episode_s: ClassVar[float] = 2.0
     success_window_s: ClassVar[float] = 0.0
     goal: ClassVar[tuple[float, ...]] = (0.25, 0.0)
+    traced: ClassVar[tuple[str, ...]] = ("pointmass",)
 
     def running_residuals(self, states: States, ctrl: Array, goal: Array) -> Residuals:
         """The terminal cost's terms and the control u."""

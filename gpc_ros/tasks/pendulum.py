@@ -22,6 +22,7 @@ class Pendulum(Task):
     running_weights: ClassVar[Mapping[str, float]] = {"upright": 1.0, "velocity": 0.01, "control": 0.001}
     terminal_weights: ClassVar[Mapping[str, float]] = {"upright": 1.0, "velocity": 0.01}
     named_start: ClassVar[str] = "hanging"
+    traced: ClassVar[tuple[str, ...]] = ("tip",)
 
     def running_residuals(self, states: States, ctrl: Array, goal: Array) -> Residuals:
         """The terminal cost's terms and the control u."""
