@@ -10,6 +10,7 @@ from gpc_ros.nodes import goals
 from gpc_ros.nodes.ground_truth import GroundTruth
 from gpc_ros.nodes.ownership import Ownership
 from gpc_ros.nodes.plant_services import PlantServices
+from gpc_ros.nodes.pushes import PushListener
 from gpc_ros.nodes.running import run
 from gpc_ros.nodes.shell import Shell
 from gpc_ros.signals import NS_PER_S, Array, Command
@@ -49,6 +50,7 @@ class Simulator(Shell):
             self._ask if p.lockstep else self._on_deadline,
         )
         self.services = PlantServices(self, self._reset)
+        PushListener(self, self.simulation.pushes, lambda push: loop.post(partial(self.simulation.push, push)))
 
     def _on_deadline(self, lateness_ns: int) -> None:
         """Real time: apply the latest command, step, measure; standing still, ask again."""

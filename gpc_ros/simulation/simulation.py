@@ -11,6 +11,7 @@ from gpc_ros.errors import InvalidParameter
 from gpc_ros.signals import NS_PER_S, Array, Command, Measurement
 from gpc_ros.simulation import model_error
 from gpc_ros.simulation.parameters import SimulationParameters
+from gpc_ros.simulation.pushes import Push, Pushes
 from gpc_ros.simulation.sensing import NoiseStream, Sensing
 from gpc_ros.statistics import Counts
 from gpc_ros.tasks.base import Start, Task
@@ -46,6 +47,7 @@ class Simulation:
         self._resets = 0
         self.counts = Counts()
         self.goal = np.array(task.goal, dtype=float)
+        self.pushes = Pushes(self.model, period_ns)
         self._sensing = Sensing(self.model, parameters.seed)
         self._disturbance = NoiseStream(parameters.seed, 2, self.model.nv)
         self._low, self._high = self.model.actuator_ctrlrange.T.copy()
@@ -112,6 +114,7 @@ class Simulation:
             force = np.empty(self.model.nv)
             mujoco.mj_mulM(self.model, self.data, force, std * self._disturbance.at(self.tick)[0])
             self.data.qfrc_applied[:] = force
+        self.pushes.apply(self.data, self.tick)
         mujoco.mj_step(self.model, self.data, self._substeps)
         self.tick += 1
         if any(self.data.warning[kind].number for kind in _UNSTABLE):
@@ -120,6 +123,15 @@ class Simulation:
         else:
             self._sense()
         return self._measurement
+
+    def push(self, push: Push) -> None:
+        """Let ``push`` act from the next step on.
+
+        Raises:
+            UnknownName: no such body, or one that does not move; lists those that do.
+            InvalidSignal: a force or torque that is not finite.
+        """
+        self.pushes.add(push, self.tick)
 
     def reset(self, start: Start | None = None) -> Measurement | None:
         """Begin a new epoch from ``start``, by default as the parameters say; time goes on."""
@@ -140,6 +152,7 @@ class Simulation:
         self.data.qpos[:], self.data.qvel[:], self.goal = start.qpos, start.qvel, start.goal
         mujoco.mj_forward(self.model, self.data)
         self._pending.clear()
+        self.pushes.clear()
         self._sensing.clear()
         self._sense()
 
