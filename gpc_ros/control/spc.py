@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -89,6 +89,7 @@ class Spc(Planner):
         self._setup = _Setup.build(task, parameters or SpcParameters())
         folder = self._setup.parameters.record
         self._recorder = Recorder(Path(folder), task.name) if folder else None
+        self._tried: tuple[Samples, Array] | None = None
 
     @property
     def parameters(self) -> SpcParameters:
@@ -152,6 +153,7 @@ class Spc(Planner):
             found = search.run(np.zeros_like(nominal), seeds)
         if found is None:
             return None
+        self._tried = setup.samples(estimate, search.tried[0]), search.tried[1]
         if self._recorder is not None:
             observation = self._task.observe(States(estimate.qpos, estimate.qvel), self._goal)
             self._recorder.add(observation, nominal, found.knots, setup.grid)
@@ -166,6 +168,19 @@ class Spc(Planner):
             epoch=estimate.epoch,
             info={**search.figures(found), "time_s": time.perf_counter() - began_s},
         )
+
+    def candidates(self, count: int) -> tuple[Samples, Array] | None:
+        """At most ``count`` candidates of the newest replan and their costs, spread from the cheapest to the dearest.
+
+        Of several iterations those of the last one; without those from which the physics diverged. None before
+        the first plan. May be called from any thread.
+        """
+        if (tried := self._tried) is None:
+            return None
+        samples, costs = tried
+        ranked = np.argsort(costs, kind="stable")[: np.isfinite(costs).sum()]
+        chosen = ranked[np.linspace(0, len(ranked) - 1, min(count, len(ranked))).round().astype(int)]
+        return replace(samples, knots=samples.knots[chosen]), costs[chosen]
 
     def close(self) -> None:
         """Write what was recorded and is not on disk yet."""
@@ -203,6 +218,11 @@ class _Setup:
         """The random stream of the replan at ``stamp_ns``: a lost one does not shift those that follow."""
         tick = stamp_ns // round(NS_PER_S / self.parameters.plan_rate_hz)
         return np.random.default_rng([self.parameters.seed, max(tick, 0)])
+
+    def samples(self, estimate: Estimate, knots: Array) -> Samples:
+        """``knots`` (N, K, nu) as plans from ``estimate`` on."""
+        grid = self.grid
+        return Samples(estimate.stamp_ns, grid.period_ns, knots, grid.interpolation, estimate.epoch)
 
     def nominal(self, estimate: Estimate, previous: Plan | None) -> Array:
         """The warm start (K, nu): ``previous`` as seen from the estimate's stamp, or zero."""

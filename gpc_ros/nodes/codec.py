@@ -7,6 +7,7 @@ header: the labels of their axes carry such words, ``stamp N`` [ns] and ``period
 
 from __future__ import annotations
 
+import math
 from functools import lru_cache
 
 import mujoco
@@ -135,6 +136,26 @@ class Codec:
             )
         stamp_ns, period_ns = _number(labels[0], "stamp"), _number(labels[1], "period")
         return Samples(_stamp(stamp_ns), max(period_ns, 1), knots, _interpolation(labels[1]), _epoch(labels[0]))
+
+    def encode_candidates(self, samples: Samples, costs: Array) -> bytes:
+        """As std_msgs/Float64MultiArray (N, 1 + K nu): each row a cost and its knots; labelled as samples are."""
+        labels = (
+            f"candidate stamp {samples.stamp_ns} {_words(samples.epoch)}".rstrip(),
+            f"cost and knots period {samples.period_ns} {samples.interpolation}",
+        )
+        rows = samples.knots.reshape(len(costs), math.prod(samples.knots.shape[1:]))
+        return cdr_plans.encode_multi_array(labels, np.column_stack([costs, rows]))
+
+    def decode_candidates(self, data: bytes) -> tuple[Samples, Array]:
+        """Candidates (N, K, nu) and costs (N,) from std_msgs/Float64MultiArray, as ``encode_candidates`` makes it."""
+        labels, rows = cdr_plans.decode_multi_array(data)
+        nu = len(self.actuator_names)
+        if len(labels) != 2 or rows.shape[1] < 1 + nu or (rows.shape[1] - 1) % nu:
+            raise InvalidSignal("size", f"candidates of shape {rows.shape} are no rows of a cost and knots of {nu}")
+        stamp_ns, period_ns = _number(labels[0], "stamp"), _number(labels[1], "period")
+        knots = rows[:, 1:].reshape(len(rows), (rows.shape[1] - 1) // nu, nu)
+        kind = _interpolation(labels[1])
+        return Samples(_stamp(stamp_ns), max(period_ns, 1), knots, kind, _epoch(labels[0])), rows[:, 0]
 
 
 def time_message(time_ns: int) -> Time:

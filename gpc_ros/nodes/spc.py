@@ -12,6 +12,7 @@ from gpc_ros.control import spc
 from gpc_ros.control.executive import plan_due
 from gpc_ros.control.lead import Lead
 from gpc_ros.nodes import realtime
+from gpc_ros.nodes.candidates import CandidatesPublisher
 from gpc_ros.nodes.planning import PlanningShell
 from gpc_ros.nodes.running import run
 from gpc_ros.nodes.seeds import Seeds
@@ -43,13 +44,13 @@ class Spc(PlanningShell):
         self.parameters.on_change(self._configure, check=lambda parameters: spc.Spc(self.task, parameters))
         self.on_data("policy/samples", self._on_samples)
         self.on_data("state_estimate", self._on_estimate)
+        CandidatesPublisher(self, self._answers["spc/candidates"])
         self._thread = threading.Thread(target=self._work, name="planner", daemon=True)
 
     def warm_up(self) -> None:
         """Plan once from the named start."""
         start = self.task.start(self.task.named_start)
-        plan = self.planner.plan(Estimate(1, start.qpos, start.qvel))
-        if plan is not None:
+        if (plan := self.planner.plan(Estimate(1, start.qpos, start.qvel))) is not None:
             self.codec.encode_plan(plan)
 
     def start(self) -> None:
@@ -131,8 +132,8 @@ class Spc(PlanningShell):
     def figures(self) -> dict[str, object]:
         """Rate, time per replan, and what the planner says of its last plan."""
         used = {f"replan_ms {key}": value for key, value in self.time_used.summary().items()}
-        info = dict(self.plan.info) if self.plan else {}
         state = f"plans {', '.join(self.asked)}" if self.asked else "idle: not wanted"
+        info = self.plan.info if self.plan else {}
         return {"state": state, "replans": self.time_used.count, **used, "seeds": self.seeds.used, **info}
 
     def summary(self) -> dict[str, object]:

@@ -78,6 +78,8 @@ class Search:
         self._rng, self._stop = rng, stop
         self._nominal: Candidate | None = None
         self._effective_samples = self._spread = self._nominal_cost = float("nan")
+        self.tried: tuple[Array, Array] = (np.empty((0, 0, 0)), np.empty(0))
+        """The candidates (N, K, nu) of the last iteration and their costs (N,), infinite where the physics diverged."""
 
     def run(self, nominal: Array, seeds: Array) -> Candidate | None:
         """The plan found from ``nominal`` (K, nu) and ``seeds`` (S, K, nu), or None if nothing is finite."""
@@ -94,6 +96,7 @@ class Search:
             if iteration == 0 and len(seeds):
                 candidates = np.concatenate([candidates, seeds])
             costs = evaluator.costs(candidates)
+            self.tried = candidates, costs.values
             if not np.isfinite(costs.values).any():
                 break
             if iteration == 0:
