@@ -18,6 +18,7 @@ from gpc_ros.estimation.ekf import Ekf
 from gpc_ros.estimation.truth import Truth
 from gpc_ros.node_parameters import PARAMETERS, check_together
 from gpc_ros.signals import NS_PER_S, Command, Estimate
+from gpc_ros.simulation.parameters import EXACT_SENSORS
 from gpc_ros.simulation.run_log import RunLog
 from gpc_ros.simulation.simulation import Simulation
 from gpc_ros.tasks.base import Task
@@ -32,8 +33,7 @@ class ClosedLoop:
     def __init__(self, robot: str, *, overrides: Overrides | None = None, estimator: str = "ekf") -> None:
         given = {name: dict((overrides or {}).get(name, {}), robot=robot) for name in PARAMETERS}
         if estimator == "truth":
-            exact = {"noise.position": 0.0, "noise.velocity": 0.0, "measure_velocity": True}
-            given["simulator"].update(exact)
+            given["simulator"].update(EXACT_SENSORS, measure_velocity=True)
         p: dict[str, Any] = {name: config.load(robot, name, model, **given[name]) for name, model in PARAMETERS.items()}
         check_together(p)
         self.task: Task = registry.load("tasks", robot, Task)()

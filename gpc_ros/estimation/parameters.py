@@ -17,8 +17,17 @@ class EstimatorParameters(Parameters):
     velocity_std: list[float] = parameter([0.05], "noise of joint velocities, for all or by joint", unit="rad/s or m/s")
     pose_position_std: float = parameter(2e-3, "noise of a free joint's measured position", unit="m", ge=1e-6, le=1e3)
     pose_rotation_std: float = parameter(5e-3, "noise of its orientation", unit="rad", ge=1e-6, le=1e3)
-    twist_linear_std: float = parameter(0.05, "noise of its linear velocity", unit="m/s", ge=1e-6, le=1e3)
-    twist_angular_std: float = parameter(0.05, "noise of its angular velocity", unit="rad/s", ge=1e-6, le=1e3)
+    twist_linear_std: float = parameter(0.05, "noise of its linear velocity, body frame", unit="m/s", ge=1e-6, le=1e3)
+    twist_angular_std: float = parameter(
+        0.05, "noise of its angular velocity, body frame", unit="rad/s", ge=1e-6, le=1e3
+    )
+    odometry_tolerance_s: float = parameter(
+        0.005,
+        "a free joint's odometry this close in time to the joints' states counts as of their time",
+        unit="s",
+        ge=0,
+        le=1,
+    )
 
     acceleration_std: list[float] = parameter(
         [5.0], "error of the model's acceleration over one period, for all or by coordinate", unit="rad/s^2 or m/s^2"

@@ -97,10 +97,7 @@ class JointPosition(Sensor):
 
 
 class Rates(Sensor):
-    """Velocities (n,) [rad/s or m/s] of the degrees of freedom ``dofs``, as MuJoCo's qvel has them.
-
-    Those of a free joint are linear in the world frame and angular in the body's.
-    """
+    """Velocities (n,) [rad/s or m/s] of the degrees of freedom ``dofs``, as MuJoCo's qvel has them."""
 
     def __init__(self, model: mujoco.MjModel, name: str, dofs: Indices, *, std: Array, limit: float) -> None:
         super().__init__(name, model.nv + dofs, np.diag(std**2), model.nv)
@@ -158,6 +155,51 @@ class FreePose(Sensor):
             raise InvalidSignal("range", f"{self.name}: quaternion of length {norm:.3g}, expected 1")
 
 
+class FreeTwist(Sensor):
+    """``<joint>/twist`` (6,): linear [m/s] and angular velocity [rad/s] of a free joint, both in the body's frame.
+
+    So nav_msgs/Odometry gives it, and an observer on the body sees it; MuJoCo's linear velocity w is in the world
+    frame: nu = y - R' w, whose Jacobian is [R' w]x by the rotation (body frame) and R' by w.
+    """
+
+    def __init__(self, model: mujoco.MjModel, parameters: EstimatorParameters, joint: int) -> None:
+        std = np.repeat([parameters.twist_linear_std, parameters.twist_angular_std], 3)
+        self._adr, self._dof, self._nv = int(model.jnt_qposadr[joint]), int(model.jnt_dofadr[joint]), model.nv
+        columns = model.nv + self._dof + np.arange(6)
+        super().__init__(f"{model.joint(joint).name}/twist", columns, np.diag(std**2), model.nv)
+        self._limit = parameters.velocity_limit
+
+    def jacobian(self, qpos: Array, qvel: Array) -> Array:
+        """As ``Sensor.jacobian``."""
+        turned, jacobian, dof = self._rotation(qpos).T, self._jacobian.copy(), self._dof
+        x, y, z = turned.dot(qvel[dof : dof + 3])
+        jacobian[:3, dof + 3 : dof + 6] = ((0.0, -z, y), (z, 0.0, -x), (-y, x, 0.0))
+        jacobian[:3, self._nv + dof : self._nv + dof + 3] = turned
+        return jacobian
+
+    def innovation(self, values: Array, qpos: Array, qvel: Array) -> Array:
+        """As ``Sensor.innovation``."""
+        nu = values - qvel[self._dof : self._dof + 6]
+        nu[:3] = values[:3] - self._rotation(qpos).T.dot(qvel[self._dof : self._dof + 3])
+        return nu
+
+    def apply(self, values: Array, qpos: Array, qvel: Array) -> None:
+        """As ``Sensor.apply``; the orientation must be in ``qpos`` already."""
+        qvel[self._dof : self._dof + 6] = values
+        qvel[self._dof : self._dof + 3] = self._rotation(qpos).dot(values[:3])
+
+    def check(self, values: Array) -> None:
+        """As ``Sensor.check``."""
+        if np.abs(values).max() > self._limit:
+            raise InvalidSignal("range", f"{self.name}: velocity beyond {self._limit:g}")
+
+    def _rotation(self, qpos: Array) -> Array:
+        """R (3, 3), from the body's to the world frame."""
+        matrix = np.empty(9)
+        mujoco.mju_quat2Mat(matrix, qpos[self._adr + 3 : self._adr + 7])
+        return matrix.reshape(3, 3)
+
+
 def scalar_joints(model: mujoco.MjModel) -> Indices:
     """Indices of the hinges and slides of ``model``, in model order."""
     return np.flatnonzero(np.isin(model.jnt_type, _SCALAR))
@@ -172,10 +214,7 @@ def sensors_of(model: mujoco.MjModel, parameters: EstimatorParameters) -> dict[s
         found.append(JointPosition(model, parameters))
         found.append(Rates(model, "velocity", model.jnt_dofadr[joints], std=std, limit=limit))
     for joint in np.flatnonzero(model.jnt_type == mujoco.mjtJoint.mjJNT_FREE):
-        dofs = model.jnt_dofadr[joint] + np.arange(6)
-        std = np.repeat([parameters.twist_linear_std, parameters.twist_angular_std], 3)
-        found.append(FreePose(model, parameters, int(joint)))
-        found.append(Rates(model, f"{model.joint(joint).name}/twist", dofs, std=std, limit=limit))
+        found += [FreePose(model, parameters, int(joint)), FreeTwist(model, parameters, int(joint))]
     return {sensor.name: sensor for sensor in found}
 
 

@@ -10,6 +10,10 @@ class NoiseParameters(Parameters):
 
     position: float = parameter(1e-3, "of measured positions", unit="rad or m", ge=0, le=10)
     velocity: float = parameter(1e-2, "of measured velocities", unit="rad/s or m/s", ge=0, le=100)
+    pose_position: float = parameter(2e-3, "of a free joint's measured position", unit="m", ge=0, le=10)
+    pose_rotation: float = parameter(5e-3, "of its orientation", unit="rad", ge=0, le=10)
+    twist_linear: float = parameter(0.05, "of its linear velocity", unit="m/s", ge=0, le=100)
+    twist_angular: float = parameter(0.05, "of its angular velocity", unit="rad/s", ge=0, le=100)
     acceleration: float = parameter(
         0.0, "of disturbing accelerations on every degree of freedom", unit="rad/s^2 or m/s^2", ge=0
     )
@@ -25,10 +29,17 @@ class FaultParameters(Parameters):
     nonfinite: bool = parameter(False, "positions are not a number")
 
 
+EXACT_SENSORS = {f"noise.{name}": 0.0 for name in NoiseParameters.model_fields if name != "acceleration"}
+"""Parameters by dotted name with which sensors have no noise."""
+
+
 class SimulationParameters(Parameters):
     """The plant: sensors, delays, model error, where it starts."""
 
     physics_step_s: float = parameter(0.0, "physics time step; 0: the loop period", unit="s", ge=0, le=0.02)
+    solver_iterations: int = parameter(
+        0, "iterations of the constraint solver per physics step; 0: as the model, which plans", ge=0, le=1000
+    )
     measure_velocity: bool = parameter(False, "whether the sensors give velocities too")
     noise: NoiseParameters = NoiseParameters()
     faults: FaultParameters = FaultParameters()

@@ -130,7 +130,10 @@ def test_the_truth_passes_readings_through():
     estimate = truth.update(Measurement(PERIOD_NS, readings, 3))
     assert (estimate.stamp_ns, estimate.epoch, estimate.health) == (PERIOD_NS, 3, Health.OK)
     np.testing.assert_allclose(estimate.qpos[:7], readings["base/pose"], atol=1e-15)
-    assert estimate.qvel[:6].tolist() == readings["base/twist"].tolist()
+    turned = np.empty(3)
+    mujoco.mju_rotVecQuat(turned, readings["base/twist"][:3], estimate.qpos[3:7])
+    np.testing.assert_allclose(estimate.qvel[:3], turned, atol=1e-12)  # of the body's frame, into the world's
+    assert estimate.qvel[3:6].tolist() == readings["base/twist"][3:].tolist()
     assert estimate.qpos[-1] == readings["position"][0]
     assert estimate.qvel[-1] == readings["velocity"][0]
     assert truth.predict(PERIOD_NS) is estimate
