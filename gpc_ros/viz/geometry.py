@@ -5,6 +5,7 @@ Letters: S shapes. World frame, SI units; quaternions are (w, x, y, z).
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import mujoco
@@ -14,6 +15,7 @@ from gpc_ros.signals import Array
 
 GOAL = "goal"
 """The mocap body that shows the goal, in models of tasks that have one."""
+_AXES = ("x", "y", "z")
 _FIRST_HIDDEN_GROUP = 3
 _PLANE_M = 10.0  # half size at which a plane ends: neither RViz nor a browser draws an endless one
 _DEFAULT_RGBA = (0.5, 0.5, 0.5, 1.0)  # of a geom that says nothing of its colour: then its material does
@@ -62,21 +64,29 @@ def shapes(model: mujoco.MjModel) -> tuple[Shape, ...]:
 
 
 class Kinematics:
-    """Where the shapes and the bodies of ``model`` are. Keeps a state of its own: one for each thread."""
+    """Where the shapes and the bodies of ``model`` are. Keeps a state of its own: one for each thread.
 
-    def __init__(self, model: mujoco.MjModel) -> None:
+    ``goal_names`` tells what the numbers of a goal are; x, y, z [m] and yaw [rad] are shown.
+    """
+
+    def __init__(self, model: mujoco.MjModel, goal_names: Sequence[str] = ("x", "y", "z")) -> None:
         self._model = model
+        self._goal_names = tuple(goal_names)
         self._data = mujoco.MjData(model)
         found = shapes(model)
         self._geoms = np.array([shape.geom for shape in found], dtype=int)
         self._bodies = np.array([shape.body for shape in found], dtype=int)
 
     def place_goal(self, goal: Array) -> None:
-        """Show ``goal``, which begins with x, y (and z) [m], from now on; nothing in a model without a body for it."""
+        """Show ``goal`` (ng,) from now on; in a model without a body for it, nothing."""
         body = mujoco.mj_name2id(self._model, mujoco.mjtObj.mjOBJ_BODY, GOAL)
-        if body >= 0 and (mocap := self._model.body_mocapid[body]) >= 0:
-            count = min(len(goal), 3)
-            self._data.mocap_pos[mocap, :count] = goal[:count]
+        if body < 0 or (mocap := self._model.body_mocapid[body]) < 0:
+            return
+        for name, value in zip(self._goal_names, goal, strict=False):
+            if name in _AXES:
+                self._data.mocap_pos[mocap, _AXES.index(name)] = value
+            elif name == "yaw":
+                self._data.mocap_quat[mocap] = (np.cos(value / 2), 0.0, 0.0, np.sin(value / 2))
 
     def poses(self, qpos: Array) -> tuple[Array, Array]:
         """Positions (S, 3) [m] and quaternions (S, 4) of the shapes at ``qpos`` (nq,)."""

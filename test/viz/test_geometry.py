@@ -100,8 +100,23 @@ def test_a_goal_is_shown_where_it_is(model: mujoco.MjModel) -> None:
     assert kinematics.poses(model.qpos0)[0][index].tolist() == [0.0, 0.0, 0.5]
     kinematics.place_goal(np.array([0.1, -0.2]))
     assert kinematics.poses(model.qpos0)[0][index].tolist() == [0.1, -0.2, 0.5]
-    kinematics.place_goal(np.array([0.1, -0.2, 0.3, 4.0]))
+    kinematics.place_goal(np.array([0.1, -0.2, 0.3]))
     assert kinematics.poses(model.qpos0)[0][index].tolist() == [0.1, -0.2, 0.3]
+
+
+def test_a_goal_can_be_turned(model: mujoco.MjModel) -> None:
+    kinematics, index = Kinematics(model, ("x", "y", "yaw")), [shape.name for shape in shapes(model)].index("mark")
+    kinematics.place_goal(np.array([0.1, -0.2, 0.5]))
+    positions, quats_wxyz = kinematics.poses(model.qpos0)
+    assert positions[index].tolist() == [0.1, -0.2, 0.5]
+    np.testing.assert_allclose(quats_wxyz[index], [np.cos(0.25), 0.0, 0.0, np.sin(0.25)])
+
+
+def test_a_goal_that_is_no_place_is_not_shown(model: mujoco.MjModel) -> None:
+    kinematics = Kinematics(model, ("speed",))
+    before = kinematics.poses(model.qpos0)[0]
+    kinematics.place_goal(np.array([3.0]))
+    np.testing.assert_array_equal(kinematics.poses(model.qpos0)[0], before)
 
 
 def test_a_model_without_a_body_for_the_goal_takes_one_in_silence() -> None:
