@@ -94,6 +94,8 @@ class MonitorParameters(ObserverParameters):
 
     marker_rate_hz: float = parameter(20.0, "rate of the markers", unit="Hz", gt=0, le=100)
     candidates: int = parameter(8, "candidate rollouts that are drawn; 0: none", ge=0, le=64)
+    tf: bool = parameter(True, "publish /tf of the bodies; off where robot_state_publisher does")
+    window_s: int = parameter(5, "how far latencies and misses reach back", unit="s", read_only=True, ge=1, le=60)
 
 
 class WebParameters(ObserverParameters):

@@ -130,7 +130,7 @@ _NODES = (
     ),
     Node(
         "monitor",
-        (*_MEASURED, "ground_truth", *_PLANS, "spc/candidates", "goal_pose", "controller/active"),
+        (*_MEASURED, "ground_truth", *_PLANS, "spc/candidates", "goal_pose", "controller/active", "/diagnostics"),
         ("markers", "robot_description", "/diagnostics"),
         "rates and latencies through the stack; markers for RViz",
         observer=True,
