@@ -1,0 +1,165 @@
+"""The page as a whole: scene, panels, and their refreshing."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from pydantic import BaseModel
+
+from gpc_ros.signals import NS_PER_S, Estimate
+from gpc_ros.tasks.base import Task
+from gpc_ros.viz.page import camera, health
+from gpc_ros.viz.page.driving import CONTROLLER, PLANNER, Driving
+from gpc_ros.viz.page.goal import GoalHandle
+from gpc_ros.viz.page.paths import Paths
+from gpc_ros.viz.page.plant import SIMULATOR, Plant
+from gpc_ros.viz.page.plots import Plots
+from gpc_ros.viz.page.port import News, Port
+from gpc_ros.viz.page.robot import Robot
+from gpc_ros.viz.page.server import Server
+from gpc_ros.viz.page.settings import settings
+from gpc_ros.viz.page.tuning import Control
+from gpc_ros.viz.preview import Preview
+
+TUNED = {
+    "policy_server": ("warm_start",),
+    "spc": ("rule", "samples", "noise", "temperature", "iterations", "polish"),
+    "controller": ("blend_time_s",),
+}
+"""Parameters that change how the robot is driven, by node."""
+DISTURBED = {SIMULATOR: ("noise.position", "noise.acceleration", "measurement_delay_s", "actuation_delay_s", "faults.")}
+"""Parameters that make it harder."""
+_PLOT_RATE_HZ, _PREVIEW_RATE_HZ, _TEXT_RATE_HZ = 8.0, 10.0, 2.0
+
+
+def watched(models: Mapping[str, type[BaseModel]]) -> dict[str, list[str]]:
+    """Names of the parameters that the page shows, by node."""
+    names = {
+        node: [setting.name for chosen in (TUNED, DISTURBED) for setting in settings(node, model, chosen.get(node, ()))]
+        for node, model in models.items()
+    }
+    names[CONTROLLER].append(PLANNER)
+    return {node: found for node, found in names.items() if found}
+
+
+class Page:
+    """The page of ``task``'s robot on ``server``. All browsers see the same.
+
+    Whoever holds it calls ``refresh`` at the rate of the picture.
+
+    Args:
+        server: where it is shown.
+        task: the robot and what it is to do.
+        port: the graph behind it.
+        models: parameters by node, for the sliders.
+        period_ns: of the loop.
+    """
+
+    def __init__(
+        self, server: Server, task: Task, port: Port, models: Mapping[str, type[BaseModel]], *, period_ns: int
+    ) -> None:
+        self._server = server
+        self._port = port
+        self._due: dict[str, int] = {}
+        camera.aim(server, task.model)
+        self._scene = _Scene(server.scene, task, port)
+        self._add_panels(task, models, period_ns)
+
+    def _add_panels(self, task: Task, models: Mapping[str, type[BaseModel]], period_ns: int) -> None:
+        gui = self._server.gui
+        gui.configure_theme(
+            show_logo=False, show_share_button=False, control_width="medium", brand_color=(31, 111, 180)
+        )
+        self._headline = gui.add_markdown("")
+        self._driving = Driving(gui, self._port)
+        with gui.add_folder("Simulation") as self._plant_folder:
+            self._plant = Plant(gui, self._port, task.model)
+        with gui.add_folder("Tuning"):
+            self._controls = _controls(gui, self._port, models, TUNED)
+        with gui.add_folder("Noise, delays, faults", expand_by_default=False) as self._faults_folder:
+            self._controls += _controls(gui, self._port, models, DISTURBED)
+        with gui.add_folder("Health", expand_by_default=False):
+            self._table = gui.add_markdown("")
+            gui.add_markdown(health.LEGEND)
+        panel = gui.add_panel()
+        with panel.add_tab("Plots"):
+            self._plots = Plots(gui, task, period_ns)
+        panel.dock_left()
+        gui.main_panel.dock_right()
+
+    @property
+    def browsers(self) -> int:
+        """How many look at it."""
+        return len(self._server.get_clients())
+
+    def refresh(self, now_ns: int) -> None:
+        """Show what is new at ``now_ns`` (steady). Without a browser, nothing is asked and nothing computed."""
+        if not self.browsers:
+            return
+        news = self._port.news()
+        self._plots.add(news)
+        with self._server.atomic():
+            self._scene.show(news, paths=self._is_due("paths", _PREVIEW_RATE_HZ, now_ns))
+        if self._is_due("plots", _PLOT_RATE_HZ, now_ns):
+            self._plots.draw()
+        if self._is_due("text", _TEXT_RATE_HZ, now_ns):
+            self._say(news)
+
+    def _say(self, news: News) -> None:
+        """What changes slowly."""
+        self._headline.content = health.headline(news)
+        self._table.content = health.table(news.health)
+        self._driving.refresh(news)
+        simulated = self._port.values(SIMULATOR) is not None
+        self._plant_folder.visible = self._faults_folder.visible = simulated
+        for control in self._controls:
+            control.refresh()
+
+    def _is_due(self, what: str, rate_hz: float, now_ns: int) -> bool:
+        due = now_ns >= self._due.get(what, 0)
+        if due:
+            self._due[what] = now_ns + round(NS_PER_S / rate_hz)
+        return due
+
+
+class _Scene:
+    """What is seen in 3-D."""
+
+    def __init__(self, scene: Any, task: Task, port: Port) -> None:
+        scene.configure_default_lights(cast_shadow=True)
+        self._robot = Robot(scene, task.model, "/robot")
+        self._ghost = Robot(scene, task.model, "/truth", ghost=True)
+        self._ghost.set_visible(visible=False)
+        self._paths = Paths(scene, Preview(task))
+        self._goal = GoalHandle(scene, task.model, task.start(task.named_start).goal) if task.goal else None
+        self._port = port
+
+    def show(self, news: News, *, paths: bool) -> None:
+        if self._goal is not None and (wanted := self._goal.take()) is not None:
+            self._port.go_to(wanted)
+        if self._goal is not None and news.goal is not None:
+            self._goal.show(news.goal)
+            self._robot.place_goal(news.goal)
+        if news.estimate is None:
+            return
+        self._robot.show(news.estimate.qpos)
+        self._show_truth(news.truth, news.estimate)
+        if paths:
+            self._paths.show_plan(news.estimate, news.plan)
+            self._paths.show_candidates(news.estimate, news.candidates)
+
+    def _show_truth(self, truth: Estimate | None, estimate: Estimate) -> None:
+        """The ghost: only where it can be told from the robot, for two surfaces in one place flicker."""
+        visible = truth is not None and self._ghost.differs(truth.qpos, estimate.qpos)
+        self._ghost.set_visible(visible=visible)
+        if truth is not None and visible:
+            self._ghost.show(truth.qpos)
+
+
+def _controls(
+    gui: Any, port: Port, models: Mapping[str, type[BaseModel]], chosen: Mapping[str, tuple[str, ...]]
+) -> list[Control]:
+    return [
+        Control(gui, port, setting) for node, names in chosen.items() for setting in settings(node, models[node], names)
+    ]
