@@ -22,12 +22,19 @@ class Qos(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Topic:
-    """A topic: relative ``name``, ``message`` type as package/Type, how it is carried, what it holds in which units."""
+    """A topic: relative ``name``, ``message`` type as package/Type, how it is carried, what it holds in which units.
+
+    In the name of a topic that each free joint has for itself, ``free_joint`` stands for the name of the joint.
+    """
 
     name: str
     message: str
     qos: Qos
     content: str
+
+    def of(self, joint: str) -> str:
+        """The name for the free joint ``joint``; without one, that of the table."""
+        return self.name.replace("free_joint", joint) if joint else self.name
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +61,12 @@ _TOPICS = (
         "sensor_msgs/JointState",
         Qos.STATE,
         "measured joints [rad or m, per s]; stamp: measurement time",
+    ),
+    Topic(
+        "free_joint/odometry",
+        "nav_msgs/Odometry",
+        Qos.STATE,
+        "measured pose in the world [m] and twist in the body's frame [m/s, rad/s] of a free joint",
     ),
     Topic("state_estimate", "sensor_msgs/JointState", Qos.STATE, "estimate of all nv coordinates [rad or m, per s]"),
     Topic("state_estimate/covariance", "std_msgs/Float64MultiArray", Qos.EVENT, "(2nv, 2nv) of the estimate, at 10 Hz"),
@@ -96,17 +109,18 @@ TOPICS = {topic.name: topic for topic in _TOPICS}
 
 _MEASURED = ("joint_states", "state_estimate", "command")
 _PLANS = ("policy/plan", "spc/plan", "seeded_spc/plan")
+_EVENTS = ("goal_pose", "push", "controller/active", "controller/stop")
 _NODES = (
     Node(
         "simulator",
         ("command", "goal_pose", "push"),
-        ("joint_states", "ground_truth", "goal_pose", "/clock", "/diagnostics"),
+        ("joint_states", "free_joint/odometry", "ground_truth", "goal_pose", "/clock", "/diagnostics"),
         "MuJoCo physics, sensors and actuators",
         simulated=True,
     ),
     Node(
         "estimator",
-        ("joint_states", "command"),
+        ("joint_states", "free_joint/odometry", "command"),
         ("state_estimate", "state_estimate/covariance", "/diagnostics"),
         "error-state EKF",
     ),
@@ -144,7 +158,7 @@ _NODES = (
     ),
     Node(
         "recorder",
-        (*_MEASURED, "ground_truth", *_PLANS, "goal_pose", "push", "controller/active", "controller/stop", "/diagnostics"),
+        (*_MEASURED, "ground_truth", *_PLANS, *_EVENTS, "/diagnostics"),
         ("/diagnostics",),
         "writes every message to an MCAP file",
         observer=True,

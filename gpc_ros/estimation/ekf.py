@@ -75,7 +75,8 @@ class Ekf(Estimator):
         self._monitor = Monitor(parameters, period_ns)
         self._belief = self._prior()
         self._ctrl = np.zeros(self._model.nu)
-        self._accepted_ns = 0  # stamp of the last measurement of which a reading was used
+        self._used_ns: dict[str, int] = {}  # by sensor, stamp of the last reading that was used
+        self._accepted_ns = 0  # the oldest of these: a sensor that falls silent is missed
         self._rejected_since: dict[str, int] = {}  # by sensor, first stamp of an unbroken run of rejections
         self._converged = False
         self._estimate = self._publish(self._belief, 0, Health.UNHEALTHY)
@@ -160,7 +161,7 @@ class Ekf(Estimator):
             if found.nis <= self._gates[sensor.name]:
                 self._correction.apply(self._belief, sensor, found)
                 self._rejected_since.pop(sensor.name, None)
-                self._accepted_ns = stamp_ns
+                self._used_ns[sensor.name] = stamp_ns
                 continue
             rejected = True
             self.counters["gate"] += 1
@@ -168,6 +169,7 @@ class Ekf(Estimator):
                 return "reset"
         if not self._belief.sound():
             return "numerical"
+        self._accepted_ns = min(self._used_ns.values(), default=self._accepted_ns)
         self._monitor.add(stamp_ns, nis / degrees, rejected=rejected)
         return ""
 
@@ -182,11 +184,13 @@ class Ekf(Estimator):
             sensor.apply(values, belief.qpos, belief.qvel)
             belief.covariance[np.ix_(sensor.columns, sensor.columns)] = sensor.noise
         self._begin(stamp_ns, epoch, forget=forget)
+        self._used_ns = {sensor.name: stamp_ns for sensor, _ in readings}
 
     def _begin(self, stamp_ns: int, epoch: int, *, forget: bool) -> None:
         """Take the present belief as the state at ``stamp_ns``; ``forget`` also how well the past one agreed."""
         self._timeline.accept(stamp_ns, epoch)
         self._accepted_ns = stamp_ns
+        self._used_ns.clear()
         self._rejected_since.clear()
         if forget:
             self._monitor.clear(stamp_ns)

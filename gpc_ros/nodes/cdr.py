@@ -171,8 +171,10 @@ class Reader:
     def doubles(self) -> Array:
         """A sequence of doubles."""
         count = self.count()
-        if not count:
-            return np.empty(0)
+        return self.fixed(count) if count else np.empty(0)
+
+    def fixed(self, count: int) -> Array:
+        """``count`` doubles, not preceded by their number."""
         self.offset += -(self.offset - 4) % 8
         end = self.offset + 8 * count
         if end > len(self._data):

@@ -34,6 +34,9 @@ class Codec:
         self.coordinates = Coordinates(model)
         self.scalar_joints = [i for i in range(model.njnt) if model.jnt_type[i] in _SCALAR]
         self.joint_names = tuple(model.joint(i).name for i in self.scalar_joints)
+        self.free_joints = tuple(
+            model.joint(i).name for i in range(model.njnt) if model.jnt_type[i] == mujoco.mjtJoint.mjJNT_FREE
+        )
         self.actuator_names = actuators.names(model)
         self._actuator_label = f"actuator {' '.join(self.actuator_names)}"
         kinds = set(actuators.kinds(model))
@@ -43,20 +46,19 @@ class Codec:
         self._plan_decoder = cdr_plans.JointTrajectoryDecoder()
 
     def encode_measurement(self, signal: Measurement) -> bytes:
-        """As sensor_msgs/JointState."""
-        velocity = signal.readings.get("velocity", ())
-        return cdr.encode_joint_state(
-            signal.stamp_ns, _words(signal.epoch), self.joint_names, signal.readings["position"], velocity
-        )
+        """As sensor_msgs/JointState: hinges and slides; free joints are in ``odometry``."""
+        position, velocity = (signal.readings.get(name, ()) for name in ("position", "velocity"))
+        return cdr.encode_joint_state(signal.stamp_ns, _words(signal.epoch), self.joint_names, position, velocity)
 
     def decode_measurement(self, data: bytes) -> Measurement:
         """From sensor_msgs/JointState; names may come in any order."""
         state = self._decoder["joint_states"].decode(data)
         order = _order(state.names, self.joint_names)
-        readings = {"position": _reorder(state.position, order, "position")}
+        position = _reorder(state.position, order, "position")
+        readings = {"position": position} if order else {}
         if len(state.velocity):
             readings["velocity"] = _reorder(state.velocity, order, "velocity")
-        return Measurement(_stamp(state.stamp_ns), readings, _epoch(state.frame_id))
+        return Measurement(positive(state.stamp_ns), readings, _epoch(state.frame_id))
 
     def encode_estimate(self, signal: Estimate) -> bytes:
         """As sensor_msgs/JointState over all nv coordinates."""
@@ -71,10 +73,9 @@ class Codec:
         order = _order(state.names, self.coordinates.names)
         qpos = self.coordinates.from_tangent(_reorder(state.position, order, "position"))
         qvel = _reorder(state.velocity, order, "velocity")
-        words = state.frame_id
-        return Estimate(
-            _stamp(state.stamp_ns), qpos, qvel, None, _epoch(words), _health(words), coasted="coasted" in words.split()
-        )
+        words, stamp_ns = state.frame_id, positive(state.stamp_ns)
+        coasted = "coasted" in words.split()
+        return Estimate(stamp_ns, qpos, qvel, None, _epoch(words), _health(words), coasted=coasted)
 
     def encode_command(self, signal: Command) -> bytes:
         """As sensor_msgs/JointState: effort, position or velocity, as the actuators take it."""
@@ -87,7 +88,7 @@ class Codec:
         state = self._command_decoder.decode(data)
         order = _order(state.names, self.actuator_names)
         ctrl = _reorder(getattr(state, self._field), order, self._field)
-        return Command(_stamp(state.stamp_ns), ctrl, epoch=_epoch(state.frame_id))
+        return Command(positive(state.stamp_ns), ctrl, epoch=_epoch(state.frame_id))
 
     def encode_plan(self, plan: Plan) -> bytes:
         """As trajectory_msgs/JointTrajectory; a zero-order hold ends with its last knot repeated at the plan's end."""
@@ -102,7 +103,7 @@ class Codec:
     def decode_plan(self, data: bytes, planner: str) -> Plan:
         """From trajectory_msgs/JointTrajectory; without points it is a plan that says nothing."""
         trajectory = self._plan_decoder.decode(data)
-        stamp_ns, epoch = _stamp(trajectory.stamp_ns), _epoch(trajectory.frame_id)
+        stamp_ns, epoch = positive(trajectory.stamp_ns), _epoch(trajectory.frame_id)
         knots = trajectory.values[:, _order(trajectory.names, self.actuator_names)]
         if len(knots) < 2:
             return Plan(stamp_ns, stamp_ns, 1, knots[:0], planner=planner, epoch=epoch)
@@ -135,7 +136,7 @@ class Codec:
                 "names", f"samples are labelled {shown}. Expected: sample, knot, {self._actuator_label}"
             )
         stamp_ns, period_ns = _number(labels[0], "stamp"), _number(labels[1], "period")
-        return Samples(_stamp(stamp_ns), max(period_ns, 1), knots, _interpolation(labels[1]), _epoch(labels[0]))
+        return Samples(positive(stamp_ns), max(period_ns, 1), knots, _interpolation(labels[1]), _epoch(labels[0]))
 
     def encode_candidates(self, samples: Samples, costs: Array) -> bytes:
         """As std_msgs/Float64MultiArray (N, 1 + K nu): each row a cost and its knots; labelled as samples are."""
@@ -155,7 +156,7 @@ class Codec:
         stamp_ns, period_ns = _number(labels[0], "stamp"), _number(labels[1], "period")
         knots = rows[:, 1:].reshape(len(rows), (rows.shape[1] - 1) // nu, nu)
         kind = _interpolation(labels[1])
-        return Samples(_stamp(stamp_ns), max(period_ns, 1), knots, kind, _epoch(labels[0])), rows[:, 0]
+        return Samples(positive(stamp_ns), max(period_ns, 1), knots, kind, _epoch(labels[0])), rows[:, 0]
 
 
 def time_message(time_ns: int) -> Time:
@@ -164,7 +165,8 @@ def time_message(time_ns: int) -> Time:
     return Time(sec=sec, nanosec=nanosec)
 
 
-def _stamp(stamp_ns: int) -> int:
+def positive(stamp_ns: int) -> int:
+    """``stamp_ns``; raises InvalidSignal where it is none."""
     if stamp_ns <= 0:
         raise InvalidSignal("stamp", f"stamp {stamp_ns / NS_PER_S:g} s is not positive")
     return stamp_ns

@@ -10,6 +10,7 @@ from typing import Any
 from gpc_ros.estimation.command_log import CommandLog
 from gpc_ros.estimation.ekf import Ekf
 from gpc_ros.nodes.covariance import CovariancePublisher
+from gpc_ros.nodes.odometry import MeasurementListener, rehearse
 from gpc_ros.nodes.ownership import Ownership
 from gpc_ros.nodes.running import run
 from gpc_ros.nodes.shell import Shell
@@ -40,21 +41,18 @@ class Estimator(Shell):
         self.parameters.on_change(lambda new: loop.post(partial(self._configure, new)), check=self._filter)
         self._commander = Ownership(self, "command")
         self.on_data("command", self._on_command)  # first: it is in force before the measurement that follows it
-        self.on_data("joint_states", self._on_measurement)
+        MeasurementListener(self, self._consider)
         if not p.lockstep:
             loop.every(p.period_ns, self._coast)
         CovariancePublisher(self, lambda: self._last)
 
     def warm_up(self) -> None:
         """A filter of its own takes a few made-up measurements."""
-        p, start = self.value, self.task.start(self.task.named_start)
-        ekf, codec = self._filter(p), self.codec
-        position = start.qpos[self.task.model.jnt_qposadr[codec.scalar_joints]]
-        for tick in range(1, _WARM_UP_TICKS):
-            measurement = Measurement(tick * p.period_ns, {"position": position})
-            estimate = ekf.update(codec.decode_measurement(codec.encode_measurement(measurement)))
+        p, ekf = self.value, self._filter(self.value)
+        for measurement in rehearse(self.task, self.codec, p.period_ns, _WARM_UP_TICKS):
+            estimate = ekf.update(measurement)
             ekf.predict(estimate.stamp_ns + p.period_ns)
-            codec.encode_estimate(estimate)
+            self.codec.encode_estimate(estimate)
 
     def _filter(self, parameters: Any) -> Ekf:
         return Ekf(self.task.model, parameters, parameters.period_ns)
@@ -70,9 +68,6 @@ class Estimator(Shell):
         self.commands.add(self.codec.decode_command(data))
         if self._waiting is not None:
             self._consider(self._waiting)
-
-    def _on_measurement(self, data: bytes, info: Any) -> None:
-        self._consider(self.codec.decode_measurement(data))
 
     def _consider(self, measurement: Measurement) -> None:
         last = self._filtered

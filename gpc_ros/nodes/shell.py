@@ -74,16 +74,17 @@ class Shell:
     def close(self) -> None:
         """Last words, with the loop at rest and the middleware still alive."""
 
-    def publisher(self, topic: str) -> Any:
-        """A publisher on a topic of the table."""
+    def publisher(self, topic: str, *, joint: str = "") -> Any:
+        """A publisher on a topic of the table; on that of free joint ``joint`` where each has one."""
         entry = spec.TOPICS[topic]
-        return self.node.create_publisher(_message(entry.message), topic, self._qos(entry.qos))
+        return self.node.create_publisher(_message(entry.message), entry.of(joint), self._qos(entry.qos))
 
-    def on_data(self, topic: str, callback: Callable[[bytes, Any], None]) -> None:
+    def on_data(self, topic: str, callback: Callable[[bytes, Any], None], *, joint: str = "") -> None:
         """Have the loop call ``callback`` with each message of ``topic``; bad ones are counted and named."""
         entry = spec.TOPICS[topic]
-        guarded = self.refusing(topic, callback)
-        self.loop.subscribe(self.node, _message(entry.message), topic, self._qos(entry.qos), guarded)
+        name = entry.of(joint)
+        guarded = self.refusing(name, callback)
+        self.loop.subscribe(self.node, _message(entry.message), name, self._qos(entry.qos), guarded)
 
     def refusing(self, topic: str, callback: Callable[[bytes, Any], None]) -> Callable[[bytes, Any], None]:
         """``callback``, with an InvalidSignal that it raises counted and named instead."""

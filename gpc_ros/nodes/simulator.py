@@ -8,6 +8,7 @@ from typing import Any
 
 from gpc_ros.nodes import goals
 from gpc_ros.nodes.ground_truth import GroundTruth
+from gpc_ros.nodes.odometry import MeasurementPublisher
 from gpc_ros.nodes.ownership import Ownership
 from gpc_ros.nodes.plant_services import PlantServices
 from gpc_ros.nodes.pushes import PushListener
@@ -35,7 +36,7 @@ class Simulator(Shell):
         self.log = RunLog(self.task)
         self.pacing = Pacing(p.command_timeout_s)
         self._ticks_wanted = round(p.duration_s * p.rate_hz)
-        self._measured = self.publisher("joint_states")
+        self._measured = MeasurementPublisher(self)
         self._truth = GroundTruth(self, self.simulation)
         self._goals = (
             goals.Goals(self, lambda goal: loop.post(partial(self._take_goal, goal))) if self.task.goal else None
@@ -98,7 +99,7 @@ class Simulator(Shell):
         simulation = self.simulation
         if (measurement := simulation.measure()) is not None:
             self.pacing.asked(measurement.stamp_ns, time.monotonic_ns())
-            self._measured.publish(self.codec.encode_measurement(measurement))
+            self._measured.publish(measurement)
         self._truth.publish()
 
     def start(self) -> None:
