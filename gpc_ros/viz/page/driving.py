@@ -27,6 +27,7 @@ class Driving:
         )
         self._stop = gui.add_button("Stop", color="red", icon="hand-stop", hint="the safe command, until told to go on")
         self._go = gui.add_button("Drive on", color="green", icon="player-play", visible=False)
+        self._list.disabled = True
         self._list.on_update(self._on_choice)
         self._stop.on_click(lambda _: port.stop(True))
         self._go.on_click(lambda _: port.stop(False))
