@@ -13,6 +13,8 @@ _LOOP = ("joint_states", "state_estimate", "command")
 _SLOW = 0.9  # of the loop's rate
 _LATE_PERCENT = 5.0
 _PLAN_AGE_MS = 500.0
+_SECOND_NS = 1_000_000_000
+_HELD_UP_NS = 250_000_000
 
 
 class Pipeline:
@@ -91,7 +93,9 @@ class Pipeline:
         return 100.0 * self.misses / asked if asked else 0.0
 
     def troubles(self, now_ns: int) -> list[str]:
-        """What is not as it should be, one line each."""
+        """What is not as it should be, one line each; who is told too late knows only that."""
+        if (held_up_ns := now_ns - self._begun[-1] - _SECOND_NS) > _HELD_UP_NS:
+            return [f"the monitor itself was held up for {held_up_ns / 1e9:.1f} s"]
         rates = self._rates(now_ns)
         if silent := [topic for topic in _LOOP if not rates[topic]]:
             return [f"no {silent[0]}"]

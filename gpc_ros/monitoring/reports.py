@@ -7,7 +7,7 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-_FRESH_NS = 3_000_000_000  # they report once a second
+_FRESH_NS = 5_000_000_000  # they report once a second
 _FORGOTTEN_NS = 30_000_000_000
 _MOST = 64
 _NS_PER_S = 1_000_000_000

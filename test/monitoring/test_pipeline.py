@@ -149,6 +149,14 @@ def test_a_slow_loop_is_named_with_its_rate(stack: Stack) -> None:
     assert "command at 300 Hz, not 500" in stack.troubles()
 
 
+def test_who_was_held_up_does_not_judge_others(stack: Stack) -> None:
+    stack.second()
+    stack.roll()
+    stack.second(drop=["command"])
+    stack.now_ns += 2 * NS
+    assert stack.troubles() == ["the monitor itself was held up for 2.0 s"]
+
+
 def test_in_lock_step_there_is_no_rate_and_no_deadline_to_keep() -> None:
     stack = Stack(lockstep=True)
     for _ in range(3):

@@ -38,8 +38,8 @@ def test_what_is_not_fresh_is_not_told_and_its_node_is_named(reports: Reports) -
     reports.take("estimator", "", {"nis": "1"}, 0)
     reports.take("spc", "", SPC, 0)
     assert reports.troubles(2 * NS) == []
-    assert reports.figures(4 * NS) == {"fallbacks": 0}
-    assert reports.troubles(4 * NS) == ["estimator silent for 4 s", "spc silent for 4 s"]
+    assert reports.figures(6 * NS) == {"fallbacks": 0}
+    assert reports.troubles(6 * NS) == ["estimator silent for 6 s", "spc silent for 6 s"]
     reports.figures(60 * NS)
     assert reports.troubles(60 * NS) == []  # gone for good
 
