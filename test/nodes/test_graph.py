@@ -7,11 +7,12 @@ from collections.abc import Callable
 import pytest
 
 pytest.importorskip("rclpy", reason="needs the ROS package rclpy")
-from rig import Rig
+from rig import Peer, Rig
 
 from gpc_ros import spec
 from gpc_ros.nodes.controller import Controller
 from gpc_ros.nodes.estimator import Estimator
+from gpc_ros.nodes.monitor import Monitor
 from gpc_ros.nodes.policy_server import PolicyServer
 from gpc_ros.nodes.shell import Shell
 from gpc_ros.nodes.simulator import Simulator
@@ -35,6 +36,23 @@ def test_a_node_has_the_ends_of_the_table_no_more_and_no_fewer(start: Callable[.
     assert {NAMES[end.topic_name] for end in node.publishers} - {""} == set(entry.outputs)
     for end in (*node.subscriptions, *node.publishers):
         if topic := NAMES[end.topic_name]:
+            kind = end.msg_type
+            assert spec.TOPICS[topic].message == f"{kind.__module__.split('.')[0]}/{kind.__name__}"
+
+
+def test_the_monitor_has_the_ends_of_the_table_once_somebody_listens(start: Callable[..., Rig], peer: Peer) -> None:
+    node, entry = start(Monitor, robot="particle").shell.node, spec.NODES["monitor"]
+
+    def ends() -> set[str]:
+        return {NAMES.get(end.topic_name, end.topic_name) for end in node.subscriptions} - {""}
+
+    assert ends() == {topic for topic in entry.inputs if topic not in ("ground_truth", "spc/candidates")}
+    peer.hear("markers")
+    peer.until(lambda: ends() == set(entry.inputs), "the inputs of markers")
+    written = {end.topic_name for end in node.publishers} - {"/tf"}  # only where tf2_msgs is installed
+    assert {NAMES[topic] for topic in written} - {""} == set(entry.outputs)
+    for end in (*node.subscriptions, *node.publishers):
+        if topic := NAMES.get(end.topic_name, ""):
             kind = end.msg_type
             assert spec.TOPICS[topic].message == f"{kind.__module__.split('.')[0]}/{kind.__name__}"
 
