@@ -59,9 +59,9 @@ class GraphPort:
 
     def open(self) -> None:
         """Begin to listen."""
-        self.is_open = True
         self._latest.open()
         self._parameters.poll()
+        self.is_open = True
 
     def close(self) -> None:
         """Listen no more."""

@@ -17,6 +17,7 @@ from gpc_ros.nodes.policy_server import PolicyServer
 from gpc_ros.nodes.shell import Shell
 from gpc_ros.nodes.simulator import Simulator
 from gpc_ros.nodes.spc import Spc
+from gpc_ros.nodes.web import Web
 
 pytestmark = pytest.mark.ros
 SHELLS = {shell.name: shell for shell in (Simulator, Estimator, PolicyServer, Controller, Spc)}
@@ -55,6 +56,22 @@ def test_the_monitor_has_the_ends_of_the_table_once_somebody_listens(start: Call
         if topic := NAMES.get(end.topic_name, ""):
             kind = end.msg_type
             assert spec.TOPICS[topic].message == f"{kind.__module__.split('.')[0]}/{kind.__name__}"
+
+
+def test_the_web_node_has_those_of_the_table_while_a_browser_looks(start: Callable[..., Rig]) -> None:
+    pytest.importorskip("viser", reason="needs viser")
+    from browsers import Browser
+
+    rig = start(Web, robot="particle", port=18_700)
+    browser = Browser(rig.shell.server.address)
+    browser.until(lambda: rig.shell.port.is_open, "the node to listen")
+    rig.shell.port.go_to(rig.shell.task.start("corner").goal)  # of two publishers of one goal, only who moves it speaks
+    ends = (*rig.shell.node.subscriptions, *rig.shell.node.publishers)
+    assert {NAMES[end.topic_name] for end in rig.shell.node.subscriptions} - {""} == set(spec.NODES["web"].inputs)
+    assert {NAMES[end.topic_name] for end in rig.shell.node.publishers} - {""} == set(spec.NODES["web"].outputs)
+    kinds = {NAMES[end.topic_name]: end.msg_type for end in ends}
+    assert all(spec.TOPICS[t].message.endswith(f"/{kinds[t].__name__}") for t in kinds if t)
+    browser.close()
 
 
 @pytest.mark.parametrize("lockstep", ["false", "true"])

@@ -19,6 +19,7 @@ from gpc_ros.viz.page.traces import SPAN_S, Traces
 _COLOURS = ("#1f6fb4", "#e8792e", "#2e9e5b", "#c9403f", "#7a5bb5", "#8a6d5c", "#d46ba6", "#6f7780", "#b5a21f")
 _MOST_LINES = len(_COLOURS)  # more cannot be told apart
 _HEIGHT_PX = 110
+_AXES: tuple[Any, Any] = ({"size": 24}, {"space": 20, "size": 42})  # [px]: room for ticks, least distance of two
 _BINS, _BINS_PER_PERIOD = 40, 20  # the histogram ends at two periods
 _KEPT_LATENCIES = 2000
 
@@ -86,6 +87,7 @@ class _Chart:
             ({"label": "t [s]"}, *lines),
             title=title,
             scales={"x": {"time": False, "range": (-SPAN_S, 0.0)}, "y": {"auto": True}},
+            axes=_AXES,
             legend={"show": True, "live": False},
             height=_HEIGHT_PX,
             padding=(4, 12, 0, 0),
@@ -111,6 +113,7 @@ class Latency:
             ({"label": "ms"}, {"label": "% of commands", "stroke": _COLOURS[0], "fill": "rgba(31, 111, 180, 0.25)"}),
             title="Measurement to command [ms]",
             scales={"x": {"time": False, "range": (0.0, self._edges_ns[-1] / 1e6)}, "y": {"auto": True}},
+            axes=_AXES,
             legend={"show": False},
             height=_HEIGHT_PX,
             padding=(4, 12, 0, 0),
