@@ -30,7 +30,7 @@ class InvalidParameter(GpcError):
 
 
 class InvalidModel(GpcError):
-    """An MJCF file that cannot be loaded, or that does not fit its task."""
+    """A model file, MJCF or policy, that cannot be loaded or does not fit its task."""
 
 
 class InvalidSignal(GpcError):

@@ -27,6 +27,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Train all variants, print and write the table; the exit code."""
+    arguments.require_learning("ablate")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from gpc_ros.learning import ablation
 

@@ -94,6 +94,21 @@ def seconds(text: str) -> float:
     return value
 
 
+def require_learning(command: str) -> None:
+    """Refuse ``gpc command`` at once where torch or what else learning needs is not installed.
+
+    Raises:
+        GpcError: names the package that lacks, and the command that installs it.
+    """
+    try:
+        import onnx  # noqa: F401
+        import onnxruntime  # noqa: F401
+        import torch
+        import torch.utils.tensorboard  # noqa: F401
+    except ImportError as error:
+        raise GpcError(f"gpc {command} needs {error.name}: python3 -m pip install 'gpc_ros[learning]'") from None
+
+
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     """``--json FILE``; refused at once if FILE cannot be written, not after a long run."""
     parser.add_argument("--json", metavar="FILE", type=_writable, help=f"write {what} there")

@@ -38,10 +38,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Evaluate what has not been evaluated yet, write the card; the exit code."""
-    try:
-        from gpc_ros.learning import checkpoint
-    except ImportError as error:
-        raise GpcError(f"gpc card needs {error.name}: python3 -m pip install 'gpc_ros[learning]'") from None
+    arguments.require_learning("card")
+    from gpc_ros.learning import checkpoint
     from gpc_ros.policy import verify
     from gpc_ros.viz import plots
 

@@ -9,7 +9,6 @@ from typing import Any
 from rich.console import Console
 
 from gpc_ros.cli import arguments
-from gpc_ros.errors import GpcError
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -25,10 +24,8 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Compare with torch, write, say so; the exit code."""
-    try:
-        from gpc_ros.learning import export
-    except ImportError as error:
-        raise GpcError(f"gpc export needs {error.name}: python3 -m pip install 'gpc_ros[learning]'") from None
+    arguments.require_learning("export")
+    from gpc_ros.learning import export
 
     file = args.output or args.checkpoint.with_name("policy.onnx")
     difference = export.export_checkpoint(args.checkpoint, file)

@@ -58,7 +58,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Train, export, say how it went; the exit code."""
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # or idle threads of torch take the cores from the physics
-    _require_torch()
+    arguments.require_learning("train")
     from gpc_ros.learning import export
     from gpc_ros.learning.training import Training
 
@@ -194,11 +194,3 @@ def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     if args.seed is not None:
         found["train"]["seed"] = args.seed
     return found
-
-
-def _require_torch() -> None:
-    try:
-        import torch
-        import torch.utils.tensorboard  # noqa: F401
-    except ImportError as error:
-        raise GpcError(f"gpc train needs {error.name}: pip install 'gpc_ros[learning]'") from None

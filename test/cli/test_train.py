@@ -357,4 +357,4 @@ def test_without_torch_it_says_what_to_install(
     for name in [name for name in sys.modules if name.split(".")[0] == absent or name == "torch.utils.tensorboard"]:
         monkeypatch.delitem(sys.modules, name)
     monkeypatch.setitem(sys.modules, absent, None)
-    assert refused("pendulum") == f"gpc: gpc train needs {absent}: pip install 'gpc_ros[learning]'"
+    assert refused("pendulum") == f"gpc: gpc train needs {absent}: python3 -m pip install 'gpc_ros[learning]'"
