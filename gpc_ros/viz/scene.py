@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import ClassVar
 
 import numpy as np
 
@@ -25,12 +26,14 @@ class Frame:
 
 
 class Scene:
-    """Draws a task's robot in the spaces ``world``, ``robot``, ``truth``, ``plan``, ``candidates`` and ``goal``.
+    """Draws a task's robot, each part of the picture in one of ``spaces``, which a viewer can hide.
 
     Args:
         task: the robot.
         candidates: how many of them are drawn at most.
     """
+
+    spaces: ClassVar[frozenset[str]] = frozenset(("world", "robot", "truth", "plan", "candidates", "goal"))
 
     def __init__(self, task: Task, candidates: int = 8) -> None:
         self.candidates = candidates

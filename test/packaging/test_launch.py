@@ -19,6 +19,7 @@ STAND_INS = {
     "launch.actions": [
         "DeclareLaunchArgument",
         "IncludeLaunchDescription",
+        "LogInfo",
         "OpaqueFunction",
         "RegisterEventHandler",
         "Shutdown",
@@ -86,14 +87,16 @@ def test_the_stack_gets_every_node() -> None:
     assert include.values[0].values == (str(LAUNCH / "robot.launch.py"),)
 
 
-def test_every_argument_is_described_and_its_default_valid() -> None:
-    for argument in load("robot").ARGUMENTS:
+@pytest.mark.parametrize("name", ["robot", "monitor"])
+def test_every_argument_is_described_and_its_default_valid(name: str) -> None:
+    for argument in load(name).ARGUMENTS:
         assert argument.description
         assert argument.choices is None or argument.default_value in argument.choices
 
 
-def test_every_robot_with_a_parameter_file_is_a_choice() -> None:
-    (robot,) = [argument for argument in load("robot").ARGUMENTS if argument.name == "robot"]
+@pytest.mark.parametrize("name", ["robot", "monitor"])
+def test_every_robot_with_a_parameter_file_is_a_choice(name: str) -> None:
+    (robot,) = [argument for argument in load(name).ARGUMENTS if argument.name == "robot"]
     assert robot.choices == config.robots()
 
 
@@ -129,6 +132,84 @@ def test_the_network_is_closed_unless_opened(monkeypatch: pytest.MonkeyPatch) ->
     with pytest.raises(GpcError, match="ROS_STATIC_PEERS"):
         start()
     assert start(network="open")
+
+
+@pytest.fixture
+def viewer(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Where rviz2 is installed, in the second of two places."""
+    (tmp_path / "second" / "share" / "rviz2").mkdir(parents=True)
+    monkeypatch.setenv("AMENT_PREFIX_PATH", f"{tmp_path / 'first'}:{tmp_path / 'second'}")
+
+
+@pytest.fixture
+def no_viewer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("AMENT_PREFIX_PATH", raising=False)
+
+
+def watch(**chosen: str) -> tuple[dict[str, Any], list[str]]:
+    """The nodes that monitor.launch.py starts with ``chosen`` arguments, by name, and what it says."""
+    module = load("monitor")
+    defaults = {argument.name: argument.default_value for argument in module.ARGUMENTS}
+    assert chosen.keys() <= defaults.keys()
+    actions = module.start(defaults | chosen)
+    said = [action.msg for action in actions if type(action).__name__ == "LogInfo"]
+    return {action.executable: action for action in actions if type(action).__name__ == "Node"}, said
+
+
+@pytest.mark.usefixtures("viewer")
+def test_the_monitor_comes_with_the_viewer_in_its_network_and_namespace() -> None:
+    nodes, said = watch(namespace="left")
+    assert (list(nodes), said) == (["monitor", "rviz2"], [])
+    viewer = nodes["rviz2"]
+    assert (viewer.package, viewer.namespace) == ("rviz2", "left")
+    assert viewer.additional_env == nodes["monitor"].additional_env
+    option, file = viewer.arguments
+    assert option == "-d"
+    assert Path(file).is_file()
+
+
+@pytest.mark.usefixtures("no_viewer")
+def test_without_the_viewer_the_monitor_starts_and_says_what_is_missing() -> None:
+    nodes, said = watch()
+    assert list(nodes) == ["monitor"]
+    assert len(said) == 1
+    assert said[0].startswith("no rviz2: it is not installed (apt install ")
+    assert watch(rviz="false")[1] == []
+
+
+def test_page_and_recording_come_when_they_are_wanted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: True)
+    nodes, said = watch(rviz="false", web="true", record="some/folder", rate="250", params_file="mine.yaml")
+    assert (list(nodes), said) == (list(spec.OBSERVERS), [])
+    shared = {"robot": "cart_pole", "rate_hz": 250.0, "lockstep": False}
+    files = [spec.parameters_file("cart_pole"), "mine.yaml"]
+    assert nodes["monitor"].parameters == nodes["web"].parameters == [*files, shared]
+    assert nodes["recorder"].parameters == [*files, shared | {"folder": "some/folder"}]
+    for node in nodes.values():
+        assert (node.package, node.respawn) == ("gpc_ros", True)
+
+
+def test_without_its_library_an_observer_is_left_out_with_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.util.find_spec", lambda name: None)
+    nodes, said = watch(rviz="false", web="true", record="some/folder")
+    assert list(nodes) == ["monitor"]
+    assert [line.split(" (")[0] for line in said] == [
+        "no web: viser is not installed",
+        "no recorder: mcap is not installed",
+    ]
+    assert watch(rviz="false")[1] == []
+
+
+@pytest.mark.parametrize(
+    ("process", "code", "ends"),
+    [("monitor-1", 2, True), ("monitor-1", 0, False), ("web-2", -9, False), ("rviz2-3", 2, False)],
+)
+def test_a_mistake_of_an_observer_ends_the_watching_and_closing_the_viewer_does_not(
+    process: str, code: int, ends: bool
+) -> None:
+    context = SimpleNamespace(is_shutdown=False)
+    action = load("monitor").on_exit(SimpleNamespace(returncode=code, process_name=process), context)
+    assert (type(action).__name__ == "Shutdown") is ends
 
 
 def test_an_unknown_robot_is_refused() -> None:

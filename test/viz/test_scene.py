@@ -108,7 +108,7 @@ def test_every_robot_is_drawn_with_ids_of_its_own(robot: str) -> None:
 def test_what_is_given_is_drawn_and_vanishes_when_it_is_given_no_more() -> None:
     scene = Scene(CartPole(), candidates=4)
     every = scene.frame(ESTIMATE, truth=ESTIMATE, plan=PLAN, candidates=SAMPLES)
-    assert set(spaces(every)) == {"world", "robot", "truth", "plan", "candidates"}
+    assert set(spaces(every)) == {"world", "robot", "truth", "plan", "candidates"} == Scene.spaces - {"goal"}
     assert (spaces(every)["plan"], spaces(every)["candidates"]) == (1, 4)
     bare = scene.frame(ESTIMATE, fixed=False)
     assert set(spaces(bare)) == {"robot"}
