@@ -56,7 +56,7 @@ def colours_of(costs: Array) -> NDArray[np.uint8]:
 
 def _linear(rgb: Array | NDArray[np.uint8]) -> NDArray[np.uint8]:
     """As viser takes the colours of lines: proportional to the light, where all else is as on the screen."""
-    return (255.0 * (np.asarray(rgb) / 255.0) ** 2.2).astype(np.uint8)
+    return (255.0 * (np.asarray(rgb, dtype=float) / 255.0) ** 2.2).astype(np.uint8)
 
 
 def _segments(paths: Array) -> Array:
