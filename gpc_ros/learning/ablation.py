@@ -27,6 +27,7 @@ VARIANTS: Mapping[str, Mapping[str, Any]] = {
     "flow started from the plan in force (half of the samples)": {"coupling": 0.5},
     "plans for 4 nearby states each": {"nearby": 4},
     "learned terminal value": {"terminal_value": True},
+    "no mirror images": {"mirror": False},
     "no average of the weights": {"average": 0.0},
     "knots joined by lines": {"interpolation": "linear"},
 }

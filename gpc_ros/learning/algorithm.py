@@ -92,7 +92,8 @@ class Trainer:
             "actuators": int(task.model.nu),
             "observation": observation,
         }
-        self.fit = Fit(FlowPolicy(parameters.network, **self.sizes).to(self.device), parameters)
+        policy = FlowPolicy(parameters.network, **self.sizes).to(self.device)
+        self.fit = Fit(policy, parameters, mirror=task.mirror())
         self.best = _copy(self.fit.average)
         self.value = (
             TerminalValueNetwork(task, observation, seed=parameters.seed) if parameters.terminal_value else None

@@ -14,6 +14,7 @@ from torch import Tensor
 from gpc_ros.learning.flow_matching import loss
 from gpc_ros.learning.networks import FlowPolicy
 from gpc_ros.learning.parameters import FitParameters
+from gpc_ros.signals import Array
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,13 +29,23 @@ class Data:
 class Fit:
     """A policy in training.
 
+    Args:
+        policy: the network.
+        parameters: of the fit.
+        mirror: matrices (ny, ny) and (nu, nu) of the task's symmetry, if it has one.
+
     Attributes:
         policy: what the gradient moves.
         average: what is used: the moving average of its weights, or the policy itself without one.
     """
 
-    def __init__(self, policy: FlowPolicy, parameters: FitParameters) -> None:
+    def __init__(
+        self, policy: FlowPolicy, parameters: FitParameters, *, mirror: tuple[Array, Array] | None = None
+    ) -> None:
         self._parameters = parameters
+        self._mirror: list[Tensor] = []
+        if mirror is not None and parameters.mirror:
+            self._mirror = [torch.tensor(matrix.T, dtype=torch.float32, device=policy.device) for matrix in mirror]
         self.policy = policy
         self.average = copy.deepcopy(policy) if parameters.average else policy
         self.optimizer = torch.optim.AdamW(
@@ -58,16 +69,28 @@ class Fit:
         total = 0.0
         for _ in range(count):
             rows = torch.randint(len(data.observation), (p.batch,), generator=generator)
-            after = data.after[rows]
-            start = self._start(data.before[rows], generator)
-            time = torch.rand(p.batch, 1, generator=generator).to(after.device)
-            error = loss(self.policy, data.observation[rows], after, data.before[rows], start, time, gamma=p.gamma)
+            batch = self._mirrored(Data(data.observation[rows], data.before[rows], data.after[rows]), generator)
+            start = self._start(batch.before, generator)
+            time = torch.rand(p.batch, 1, generator=generator).to(start.device)
+            error = loss(self.policy, batch.observation, batch.after, batch.before, start, time, gamma=p.gamma)
             self.optimizer.zero_grad(set_to_none=True)
             error.backward()
             self.optimizer.step()
             self._follow()
             total += error.item()
         return total / count
+
+    def _mirrored(self, batch: Data, generator: torch.Generator) -> Data:
+        """``batch`` with half of its samples, by chance, in the mirror."""
+        if not self._mirror:
+            return batch
+        seen, driven = self._mirror
+        flip = (torch.rand(len(batch.observation), 1, 1, generator=generator) < 0.5).to(batch.after.device)
+        return Data(
+            torch.where(flip[:, 0], batch.observation @ seen, batch.observation),
+            torch.where(flip, batch.before @ driven, batch.before),
+            torch.where(flip, batch.after @ driven, batch.after),
+        )
 
     def _start(self, before: Tensor, generator: torch.Generator) -> Tensor:
         """Where the flow starts: noise, or in a share of samples a mix with the plan in force, as if warm-started."""

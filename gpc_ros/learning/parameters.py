@@ -64,6 +64,7 @@ class FitParameters(Parameters):
     coupling: float = parameter(
         0.0, "share of samples whose flow starts from the plan in force instead of noise; 0: as published", ge=0, le=1
     )
+    mirror: bool = parameter(True, "learn every sample's mirror image as well, where the task is symmetric")
     average: float = parameter(0.999, "decay of the moving average of the weights; 0: none", ge=0, lt=1)
 
 

@@ -62,6 +62,8 @@ class Task(ABC):
     """Length of the final window [s] in which ``at_goal`` must hold throughout."""
     goal: ClassVar[tuple[float, ...]] = ()
     """Default goal (ng,); empty for a task without one."""
+    goal_names: ClassVar[tuple[str, ...]] = ("x", "y", "z")
+    """What the goal's numbers are, in order: x, y, z [m] and yaw [rad] of a pose, or up to three of other names."""
     needs_sensors: ClassVar[bool] = False
     """Whether residuals read ``States.sensors``."""
     traced: ClassVar[tuple[str, ...]] = ()
@@ -128,6 +130,13 @@ class Task(ABC):
         """Whether a run (T states at ``times_s`` (T,) [s]) succeeded: ``at_goal`` throughout the final window."""
         window = times_s >= times_s[-1] - self.success_window_s
         return bool(np.all(self.at_goal(states, goal)[window]))
+
+    def mirror(self) -> tuple[Array, Array] | None:
+        """Matrices (ny, ny) and (nu, nu) that turn observation and controls into those of the mirrored robot.
+
+        None for a task that is not symmetric; the default. The ctrlranges must be symmetric as well.
+        """
+        return None
 
     def randomize(self, rng: np.random.Generator) -> mujoco.MjModel:
         """A model with parameters drawn from the task's ranges (domain randomization); nominal unless overridden."""

@@ -42,6 +42,10 @@ class CartPole(Task):
         position, angle = states.qpos[..., 0], states.qpos[..., 1]
         return np.stack((position, np.cos(angle), np.sin(angle), states.qvel[..., 0], states.qvel[..., 1]), axis=-1)
 
+    def mirror(self) -> tuple[Array, Array]:
+        """Left and right are alike."""
+        return np.diag((-1, 1, -1, -1, -1)).astype(float), -np.eye(1)
+
     def reset(self, rng: np.random.Generator) -> Start:
         """Anywhere on the rail, any angle, up to 2 m/s and 2 rad/s."""
         return Start(rng.uniform((-1.8, -3.14), (1.8, 3.14)), rng.uniform(-2.0, 2.0, 2), np.empty(0))

@@ -46,6 +46,10 @@ class DoubleCartPole(Task):
         angles = (np.cos(first), np.sin(first), np.cos(second), np.sin(second))
         return np.stack((position, *angles, *np.moveaxis(states.qvel, -1, 0)), axis=-1)
 
+    def mirror(self) -> tuple[Array, Array]:
+        """Left and right are alike."""
+        return np.diag((-1, 1, -1, 1, -1, -1, -1, -1)).astype(float), -np.eye(1)
+
     def reset(self, rng: np.random.Generator) -> Start:
         """Within 2.8 m of the middle, any angles, up to 10 m/s and 10 rad/s."""
         return Start(rng.uniform((-2.8, -3.14, -3.14), (2.8, 3.14, 3.14)), rng.uniform(-10.0, 10.0, 3), np.empty(0))

@@ -38,6 +38,10 @@ class Pendulum(Task):
         angle = states.qpos[..., 0]
         return np.stack((np.cos(angle), np.sin(angle), states.qvel[..., 0]), axis=-1)
 
+    def mirror(self) -> tuple[Array, Array]:
+        """Left and right are alike."""
+        return np.diag((1, -1, -1)).astype(float), -np.eye(1)
+
     def reset(self, rng: np.random.Generator) -> Start:
         """Any angle, up to 8 rad/s either way."""
         return Start(rng.uniform(-np.pi, np.pi, 1), rng.uniform(-8.0, 8.0, 1), np.empty(0))

@@ -19,11 +19,11 @@ from gpc_ros.policy.architecture import Architecture  # noqa: E402
 KNOTS = 2
 
 
-def fit(**changes: Any) -> Fit:
+def fit(symmetry: Any = None, **changes: Any) -> Fit:
     torch.manual_seed(0)
     policy = FlowPolicy(Architecture(hidden=[16]), knots=KNOTS, actuators=1, observation=1)
     values = {"batch": 64, "learning_rate": 0.01, "weight_decay": 0.0, "average": 0.9, **changes}
-    return Fit(policy, tiny.train_parameters(**values))
+    return Fit(policy, tiny.train_parameters(**values), mirror=symmetry)
 
 
 def law(count: int = 256) -> Data:
@@ -105,6 +105,20 @@ def test_a_batch_holds_rows_that_belong_together(monkeypatch: pytest.MonkeyPatch
     assert 0.0 <= asked["time"].min() < 0.05 < 0.95 < asked["time"].max() <= 1.0
     assert asked["start"].std() == pytest.approx(1.0, abs=0.1)
     assert abs(np.corrcoef(asked["start"][:, 0, 0], asked["after"][:, 0, 0])[0, 1]) < 0.1
+
+
+def test_half_of_the_samples_are_in_the_mirror(monkeypatch: pytest.MonkeyPatch) -> None:
+    data = Data(torch.full((10, 1), 3.0), torch.full((10, KNOTS, 1), 0.5), torch.ones(10, KNOTS, 1))
+    mirrored = fit(batch=2000, mirror=True, symmetry=(-np.eye(1), -np.eye(1)))
+    asked = recorded(mirrored, data, monkeypatch)
+    flipped = asked["observation"].flatten() < 0.0
+    assert flipped.float().mean() == pytest.approx(0.5, abs=0.05)
+    sign = torch.where(flipped, -1.0, 1.0)
+    torch.testing.assert_close(asked["observation"].flatten(), 3.0 * sign)
+    torch.testing.assert_close(asked["before"], 0.5 * sign[:, None, None].expand(-1, KNOTS, 1))
+    torch.testing.assert_close(asked["after"], sign[:, None, None].expand(-1, KNOTS, 1))
+    for other in (fit(mirror=False, symmetry=(-np.eye(1), -np.eye(1))), fit(mirror=True)):
+        assert (recorded(other, data, monkeypatch)["observation"] == 3.0).all()
 
 
 def test_coupling_starts_a_share_of_the_flows_near_the_plan_in_force(monkeypatch: pytest.MonkeyPatch) -> None:
