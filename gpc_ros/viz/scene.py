@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import ClassVar
 
 import numpy as np
@@ -19,7 +19,10 @@ _STALE_NS = NS_PER_S // 2  # candidates older than that are of another moment
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """``drawn`` stands in place of what had the same space and id; ``gone`` (space, id) is to be taken away."""
+    """``drawn`` stands in place of what had the same space and id, ``gone`` (space, id) is to be taken away.
+
+    What is in neither stays as it is.
+    """
 
     drawn: list[Marker]
     gone: list[tuple[str, int]]
@@ -46,11 +49,12 @@ class Scene:
         self._places = {"world": fixed, "robot": robot, "truth": robot, "goal": goal}
         self._width_m = markers.line_width(task.model)
         self._board = Board()
-        self._tried: tuple[Samples, Array] | None = None  # the newest candidates, and their paths
+        self._candidates_shown: Samples | None = None
 
     def clear(self) -> None:
         """Begin anew, as for a new viewer."""
         self._board.clear()
+        self._candidates_shown = None
 
     def place_goal(self, goal: Array) -> None:
         """Draw ``goal`` (ng,) from now on."""
@@ -75,7 +79,8 @@ class Scene:
         if truth is not None:
             drawn["truth"] = self._bodies("truth", *self._kinematics.poses(truth.qpos), rgba=markers.GHOST)
         drawn["plan"] = self._plan(estimate, plan)
-        drawn["candidates"] = self._candidates(estimate, candidates)
+        if (lines := self._candidates(estimate, candidates)) is not None:
+            drawn["candidates"] = lines
         gone = [(space, each) for space, some in drawn.items() for each in self._board.show(space, some)]
         return Frame([marker for some in drawn.values() for marker in some], gone)
 
@@ -92,14 +97,16 @@ class Scene:
         path = self._preview.path(estimate.qpos, estimate.qvel, plan, estimate.stamp_ns)
         return markers.paths("plan", path[np.newaxis], [markers.PLAN], width_m=2 * self._width_m)
 
-    def _candidates(self, estimate: Estimate, samples: Samples | None) -> list[Marker]:
-        """Rolled out when they are new, then shown until others come or they are old."""
+    def _candidates(self, estimate: Estimate, samples: Samples | None) -> list[Marker] | None:
+        """Lines of new candidates; None while those that are shown are still the newest, none once they are old."""
         if samples is None or samples.epoch != estimate.epoch or abs(estimate.stamp_ns - samples.stamp_ns) > _STALE_NS:
+            self._candidates_shown = None
             return []
-        if self._tried is None or self._tried[0] is not samples:
-            count = len(samples.knots)
-            kept = np.linspace(0, count - 1, min(self.candidates, count)).round().astype(int)
-            some = Samples(samples.stamp_ns, samples.period_ns, samples.knots[kept], samples.interpolation)
-            self._tried = samples, self._preview.paths(estimate.qpos, estimate.qvel, some, estimate.stamp_ns)
-        found = self._tried[1]
+        if samples is self._candidates_shown:
+            return None
+        self._candidates_shown = samples
+        count = len(samples.knots)
+        kept = np.linspace(0, count - 1, min(self.candidates, count)).round().astype(int)
+        some = replace(samples, knots=samples.knots[kept])
+        found = self._preview.paths(estimate.qpos, estimate.qvel, some, estimate.stamp_ns)
         return markers.paths("candidates", found, markers.by_rank(len(found)), width_m=self._width_m)

@@ -119,8 +119,11 @@ def test_what_is_given_is_drawn_and_vanishes_when_it_is_given_no_more() -> None:
 def test_a_new_viewer_is_not_told_of_what_others_saw() -> None:
     scene = Scene(CartPole())
     scene.frame(ESTIMATE, plan=PLAN)
+    scene.frame(ESTIMATE, candidates=SAMPLES)
     scene.clear()
-    assert scene.frame(ESTIMATE).gone == []
+    found = scene.frame(ESTIMATE, candidates=SAMPLES)
+    assert found.gone == []
+    assert spaces(found)["candidates"] == 8
 
 
 def test_the_ghost_is_where_the_plant_is_and_its_colour_its_own() -> None:
@@ -154,11 +157,14 @@ def test_candidates_are_rolled_out_once_and_coloured_from_cheap_to_dear(monkeypa
     scene, rolled = Scene(CartPole(), candidates=5), []
     paths = scene._preview.paths
     monkeypatch.setattr(scene._preview, "paths", lambda *given: rolled.append(given) or paths(*given))
+    frame = scene.frame(ESTIMATE, candidates=SAMPLES)
+    greens = [marker.rgba[1] for marker in frame.drawn if marker.space == "candidates"]
+    assert greens == sorted(greens, reverse=True)
+    assert len(set(greens)) == 5
     for _ in range(3):
-        frame = scene.frame(ESTIMATE, candidates=SAMPLES)
-        greens = [marker.rgba[1] for marker in frame.drawn if marker.space == "candidates"]
-        assert greens == sorted(greens, reverse=True)
-        assert len(set(greens)) == 5
+        again = scene.frame(ESTIMATE, candidates=SAMPLES)
+        assert spaces(again)["candidates"] == 0  # they stay as they are
+        assert again.gone == []
     assert len(rolled) == 1
     np.testing.assert_array_equal(rolled[0][2].knots[[0, -1]], SAMPLES.knots[[0, -1]])
     scene.candidates = 0
