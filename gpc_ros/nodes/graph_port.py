@@ -7,7 +7,7 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from diagnostic_msgs.msg import DiagnosticArray
+from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from rclpy.serialization import deserialize_message
 from std_msgs.msg import Bool, String
 
@@ -18,7 +18,7 @@ from gpc_ros.nodes.latest import Latest
 from gpc_ros.nodes.remote import RemoteParameters, Services, ask_plant
 from gpc_ros.signals import NS_PER_S, Array
 from gpc_ros.simulation.pushes import Push
-from gpc_ros.viz.page.port import PAUSE, RESUME, Done, News
+from gpc_ros.viz.page.port import PAUSE, RESUME, TROUBLE, Done, News
 
 _PLANS = tuple(topic for topic in spec.NODES["web"].inputs if spec.planner_of(topic))
 _DEPTHS = {
@@ -129,6 +129,7 @@ class GraphPort:
             for status in deserialize_message(data, DiagnosticArray).status:
                 if status.name.startswith(_OURS):
                     figures = {value.key: value.value for value in status.values}
+                    figures[TROUBLE] = "" if status.level == DiagnosticStatus.OK else status.message
                     self._health = {**self._health, status.name.removeprefix(_OURS): figures}
 
     def values(self, node: str) -> Mapping[str, Any] | None:

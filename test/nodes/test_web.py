@@ -76,14 +76,15 @@ def test_it_listens_only_while_somebody_looks(web: Rig, look: Callable[[Rig], Br
 def test_what_is_published_is_on_the_page(web: Rig, peer: Peer, look: Callable[[Rig], Browser]) -> None:
     browser = look(web)
     peer.say("controller/active", String(data="spc"))
-    status = DiagnosticStatus(name="gpc_ros/estimator", values=[KeyValue(key="health", value="splendid")])
+    values = [KeyValue(key="health", value="splendid")]
+    status = DiagnosticStatus(name="gpc_ros/estimator", level=DiagnosticStatus.WARN, message="dizzy", values=values)
     peer.say("/diagnostics", DiagnosticArray(status=[status]))
 
     def shown() -> bool:
         peer.say("state_estimate", web.codec.encode_estimate(Estimate(5_000_000, np.array([0.6, 0.1]), np.zeros(2))))
         text = str(browser.gui)
         moved = browser.scene["/robot/body 1"].get("position", [0])[0] == 0.6
-        return moved and "**spc** drives" in text and "splendid" in text
+        return moved and "**spc** drives" in text and "splendid" in text and "**dizzy**" in text
 
     peer.until(shown, "the robot, who drives, and how the estimator does")
 

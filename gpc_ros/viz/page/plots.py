@@ -19,7 +19,7 @@ from gpc_ros.viz.page.traces import SPAN_S, Traces
 _COLOURS = ("#1f6fb4", "#e8792e", "#2e9e5b", "#c9403f", "#7a5bb5", "#8a6d5c", "#d46ba6", "#6f7780", "#b5a21f")
 _MOST_LINES = len(_COLOURS)  # more cannot be told apart
 _HEIGHT_PX = 110
-_AXES: tuple[Any, Any] = ({"size": 24}, {"space": 20, "size": 42})  # [px]: room for ticks, least distance of two
+_AXES: tuple[Any, Any] = ({"size": 34}, {"space": 20, "size": 42})  # [px]: room for ticks, least distance of two
 _BINS, _BINS_PER_PERIOD = 40, 20  # the histogram ends at two periods
 _KEPT_LATENCIES = 2000
 

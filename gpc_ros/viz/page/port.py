@@ -14,6 +14,8 @@ Done = Callable[[str], None]
 
 RESET, PAUSE, RESUME, STEP = "reset", "pause", "resume", "step"
 """What a simulator can be asked for."""
+TROUBLE = "trouble"
+"""The figure of a node's health that says what is wrong with it; empty when nothing is."""
 
 
 @dataclass(frozen=True, slots=True)

@@ -245,7 +245,7 @@ def test_the_simulation_is_paused_stepped_and_reset(cart: Stage) -> None:
         browser.until(lambda b=button: b in browser.of("Time")["options"], f"the button {button}")
         browser.set("Time", button)
         browser.until(lambda a=asked: (a,) in cart.port.calls, asked)
-    assert "step" not in browser.of("Time")["options"]
+    browser.until(lambda: "step" not in browser.of("Time")["options"], "the single step to go")
     cart.port.refusal = "not now"
     browser.set("Time", "pause")
     browser.until(lambda: browser.notices == ["pause refused: not now"], "a notice")
