@@ -10,7 +10,10 @@ from collections.abc import Sequence
 from gpc_ros import __version__
 from gpc_ros.errors import GpcError
 
-_COMMANDS = ("up", "eval", "train", "export", "check", "card", "ablate", "bench", "doctor", "list", "reproduce")
+_COMMANDS = (
+    *("up", "replay", "plot", "rerun", "eval", "train", "export", "check", "card", "ablate"),
+    *("bench", "doctor", "list", "reproduce"),
+)
 
 
 def main(argv: Sequence[str] | None = None) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from datetime import datetime
 from functools import partial
 from pathlib import Path
@@ -40,7 +40,7 @@ class Recorder(Shell):
         self.file = McapFile(new_file(Path(p.folder).expanduser(), p.robot))
         self.tape = Tape(self.file, p.queue)
         self._begin_s = self._heard_s = time.monotonic()
-        self._taps = [self._tapped(topic) for topic in spec.NODES[self.name].inputs]
+        self._taps = [tapped for topic in spec.NODES[self.name].inputs for tapped in self._tapped(topic)]
         survey = ParameterSurvey(self, self._note_parameters)
         changes = Tap(self.node, ParameterEvent, _CHANGES, Qos.EVENT, depth=1000, lost=self.lost)
         self._taps.append((changes, lambda data, _: survey.hear(deserialize_message(data, ParameterEvent))))
@@ -48,13 +48,15 @@ class Recorder(Shell):
         self._note_run()
         loop.every(_DRAIN_NS, self._drain)
 
-    def _tapped(self, topic: str) -> tuple[Tap, Callable[[bytes, Any], None]]:
-        """A topic of the table, and what is done with its messages."""
+    def _tapped(self, topic: str) -> Iterator[tuple[Tap, Callable[[bytes, Any], None]]]:
+        """A topic of the table, and what is done with its messages; of one that each free joint has, all there are."""
         entry, depth = spec.TOPICS[topic], self.value.depth
         qos = Qos.EVENT if entry.qos is Qos.STATE and self.value.lockstep else entry.qos  # there nothing may be lost
-        tap = Tap(self.node, _message(entry.message), topic, qos, depth=depth, lost=self.lost)
-        channel = self.file.channel(tap.topic, entry.message, entry.qos)
-        return tap, partial(self._keep, tap.topic, channel)
+        each = "free_joint" in topic
+        for name in map(entry.of, self.codec.free_joints) if each else (topic,):
+            tap = Tap(self.node, _message(entry.message), name, qos, depth=depth, lost=self.lost)
+            channel = self.file.channel(tap.topic, entry.message, entry.qos)
+            yield tap, partial(self._keep, tap.topic, channel)
 
     def start(self) -> None:
         """Begin to write."""
@@ -98,6 +100,8 @@ class Recorder(Shell):
             self._drain()
             time.sleep(_DRAIN_NS / 1e9)
         self._drain()
+        missing = self.tape.dropped + self.lost
+        self.tape.note("missing", {topic: str(number) for topic, number in missing.items()})
         self.tape.close()
         told = self.summary()
         self.node.get_logger().info(

@@ -63,8 +63,8 @@ class Tap:
             if (publisher, count) in self._seen:
                 return False
             self._seen.append((publisher, count))
-        elif missing := count - self._last.get(publisher, count - 1) - 1:
-            self._lost[self.topic] += max(missing, 0)
+        else:
+            self._lost[self.topic] += max(count - self._last.get(publisher, count - 1) - 1, 0)
         self._last[publisher] = count
         return True
 

@@ -51,6 +51,7 @@ class Recording:
         about: what the recorder said of the run (``robot``, ``version``, ``namespace``...); empty in others' files.
         settings: the nodes' parameters, in the order of time.
         counts: messages by topic.
+        missing: messages by topic that the recorder knew to be missing at its end.
         begin_ns: arrival of the first message [ns]; ``end_ns`` of the last one.
         flaw: what is wrong with the file, in words; empty if nothing is.
 
@@ -63,6 +64,7 @@ class Recording:
         self.about: dict[str, str] = {}
         self.settings: list[Setting] = []
         self.counts = Counts()
+        self.missing = Counts()
         self.begin_ns, self.end_ns = 2**63, 0
         self.flaw = ""
         self._channels: dict[int, Channel] = {}
@@ -86,6 +88,10 @@ class Recording:
     def name(self, topic: str) -> str:
         """``topic`` as it is without the namespace of the stack and without a slash in front."""
         return topic.removeprefix(self.about.get("namespace", "/").rstrip("/") + "/").lstrip("/")
+
+    def initial(self, node: str) -> dict[str, Any]:
+        """Parameters of ``node`` at the start; empty if they were not recorded."""
+        return next((setting.values for setting in self.settings if setting.node == node), {})
 
     def messages(self, names: Collection[str] | None = None) -> Iterator[Message]:
         """All messages, or those of the topics that ``name`` gives one of ``names``, in the order of the file.
@@ -122,14 +128,16 @@ class Recording:
 
     def _take(self, name: str, values: dict[str, str]) -> bool:
         """Take in a metadata record; whether it could be read."""
-        if name == "gpc_ros":
-            self.about.update(values)
-        elif name == "parameters":
-            try:
+        try:
+            if name == "gpc_ros":
+                self.about.update(values)
+            elif name == "parameters":
                 content = dict(json.loads(values["values"]))
                 self.settings.append(Setting(values["node"], int(values["time_ns"]), content))
-            except (KeyError, TypeError, ValueError):
-                return False
+            elif name == "missing":
+                self.missing.update({topic: int(number) for topic, number in values.items()})
+        except (KeyError, TypeError, ValueError):
+            return False
         return True
 
     def _open(self) -> BinaryIO:

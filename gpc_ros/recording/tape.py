@@ -33,6 +33,7 @@ class Tape:
         """Why nothing is written any more."""
         self._file = file
         self._entries: deque[tuple[str, Entry]] = deque()
+        self._latest: dict[str, int] = {}  # by topic: when its last message arrived
         self._notes: deque[tuple[str, Mapping[str, str]]] = deque()
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._work, name="tape", daemon=True)
@@ -43,11 +44,12 @@ class Tape:
         return len(self._entries)
 
     def put(self, topic: str, entry: Entry) -> None:
-        """Have a message of ``topic`` written."""
+        """Have a message of ``topic`` written, after those before it: what was sent again may have arrived earlier."""
         if self.trouble or len(self._entries) >= self.limit:
             self.dropped[topic] += 1
-        else:
-            self._entries.append((topic, entry))
+            return
+        self._latest[topic] = max(entry.log_ns, self._latest.get(topic, 0))
+        self._entries.append((topic, entry._replace(log_ns=self._latest[topic])))
 
     def note(self, name: str, values: Mapping[str, str]) -> None:
         """Have a metadata record written."""

@@ -28,7 +28,7 @@ def runs(task: Task, logs: Mapping[str, RunLog], file: Path) -> None:
     Raises:
         GpcError: if matplotlib is not installed, or the file cannot be written.
     """
-    figure, axes = _figure(2, len(logs), sharex=True, sharey="row")
+    figure, axes = figure_of(2, len(logs), sharex=True, sharey="row")
     for column, (title, log) in zip(axes.T, logs.items(), strict=True):
         times, states, ctrl = log.arrays()
         _lines(column[0], times, ctrl, actuators.names(task.model))
@@ -38,7 +38,7 @@ def runs(task: Task, logs: Mapping[str, RunLog], file: Path) -> None:
     axes[0, 0].set_ylabel("control")
     axes[1, 0].set_ylabel("position [m], angle [rad]")
     axes[1, 0].legend(loc="best", fontsize="small")
-    _save(figure, file)
+    save(figure, file)
 
 
 def training(records: Sequence[Mapping[str, Any]], file: Path) -> None:
@@ -47,7 +47,7 @@ def training(records: Sequence[Mapping[str, Any]], file: Path) -> None:
     Raises:
         GpcError: if matplotlib is not installed, or the file cannot be written.
     """
-    figure, axes = _figure(1, len(_CURVES))
+    figure, axes = figure_of(1, len(_CURVES))
     iterations = [record["iteration"] + 1 for record in records]
     for axis, (names, title) in zip(axes[0], _CURVES, strict=True):
         for name in names:
@@ -57,7 +57,7 @@ def training(records: Sequence[Mapping[str, Any]], file: Path) -> None:
         axis.grid(alpha=0.3)
         if len(names) > 1:
             axis.legend(fontsize="small")
-    _save(figure, file)
+    save(figure, file)
 
 
 def _lines(axis: Any, times: Array, values: Array, names: Sequence[str]) -> None:
@@ -72,16 +72,26 @@ def _positions(task: Task) -> list[str]:
     return [model.joint(i).name + (f"[{k}]" if n > 1 else "") for i, n in enumerate(sizes) for k in range(n)]
 
 
-def _figure(rows: int, columns: int, **shared: Any) -> tuple[Any, Any]:
+def figure_of(rows: int, columns: int, *, width: float = 4.5, height: float = 2.8, **shared: Any) -> tuple[Any, Any]:
+    """A figure and its axes (rows, columns), each ``width`` by ``height`` inches; ``shared`` as in ``subplots``.
+
+    Raises:
+        GpcError: if matplotlib is not installed.
+    """
     try:
         from matplotlib.figure import Figure
     except ImportError:
         raise GpcError("pictures need matplotlib: pip install matplotlib") from None
-    figure = Figure(figsize=(4.5 * columns, 2.8 * rows), layout="constrained")
+    figure = Figure(figsize=(width * columns, height * rows), layout="constrained")
     return figure, figure.subplots(rows, columns, squeeze=False, **shared)
 
 
-def _save(figure: Any, file: Path) -> None:
+def save(figure: Any, file: Path) -> None:
+    """Write ``figure`` to ``file``.
+
+    Raises:
+        GpcError: if that is not possible; names the file.
+    """
     try:
         figure.savefig(file, dpi=110)
     except (OSError, ValueError) as error:

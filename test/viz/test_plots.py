@@ -38,7 +38,7 @@ def log(seed: int = 0, ticks: int = 20) -> RunLog:
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[Any]:
     """The figures, in place of files."""
     figures: list[Any] = []
-    monkeypatch.setattr(plots, "_save", lambda figure, file: figures.append(figure))
+    monkeypatch.setattr(plots, "save", lambda figure, file: figures.append(figure))
     return figures
 
 
