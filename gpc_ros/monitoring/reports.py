@@ -48,6 +48,7 @@ class Reports:
                 ("estimator", ("health", "nis")),
                 ("controller", ("active", "driver", "reason")),
                 ("policy_server", ("provider",)),
+                ("simulator", ("overruns",)),
             )
             for name in names
         }

@@ -20,7 +20,9 @@ def test_figures_of_all_nodes_come_in_one(reports: Reports) -> None:
     reports.take("controller", "", {"active": "spc", "driver": "hold", "reason": "no plan", "executive": "none"}, 0)
     reports.take("policy_server", "", {"provider": "CPUExecutionProvider", "plans": "3"}, 0)
     reports.take("spc", "", SPC, 0)
+    reports.take("simulator", "", {"overruns": "2", "ticks": "7"}, 0)
     assert reports.figures(NS) == {
+        "overruns": "2",
         "health": "ok",
         "nis": "1.03",
         "active": "spc",
