@@ -38,18 +38,12 @@ class Simulator(Shell):
         self._ticks_wanted = round(p.duration_s * p.rate_hz)
         self._measured = MeasurementPublisher(self)
         self._truth = GroundTruth(self, self.simulation)
-        self._goals = (
-            goals.Goals(self, lambda goal: loop.post(partial(self._take_goal, goal))) if self.task.goal else None
-        )
-        self.parameters.on_change(
-            lambda new: loop.post(partial(self.simulation.configure, new)), check=self.simulation.check
-        )
+        self._goals = goals.Goals(self, lambda goal: loop.post(partial(self._take_goal, goal)))
+        self.parameters.on_change(lambda new: loop.post(partial(self._configure, new)), check=self.simulation.check)
         self._commander = Ownership(self, "command")
         self.on_data("command", self._on_command)
-        self._deadline = loop.every(
-            _ASK_AGAIN_NS if p.lockstep else round(p.period_ns / p.real_time_factor),
-            self._ask if p.lockstep else self._on_deadline,
-        )
+        period_ns = _ASK_AGAIN_NS if p.lockstep else round(p.period_ns / p.real_time_factor)
+        self._deadline = loop.every(period_ns, self._ask if p.lockstep else self._on_deadline)
         self.services = PlantServices(self, self._reset)
         PushListener(self, self.simulation.pushes, lambda push: loop.post(partial(self.simulation.push, push)))
 
@@ -104,10 +98,13 @@ class Simulator(Shell):
 
     def start(self) -> None:
         """Tell the goal; in lock-step no deadline carries the plant over a delay of its first measurement."""
-        if self._goals is not None:
-            self._goals.publish(self.simulation.goal)
+        self._tell_goal()
         if self.value.lockstep:
             self.loop.post(lambda: self._skip_lost(None))
+
+    def _configure(self, parameters: Any) -> None:
+        self.simulation.configure(parameters)
+        self._tell_goal()
 
     def _reset(self) -> None:
         self.simulation.reset()
@@ -119,10 +116,12 @@ class Simulator(Shell):
     def _begin_epoch(self, why: str) -> None:
         self.log.clear()
         self.pacing.begin_epoch()
-        self.log.goal = self.simulation.goal
-        if self._goals is not None:
-            self._goals.publish(self.simulation.goal)
+        self._tell_goal()
         self.say("info", f"reset: {why}; epoch {self.simulation.epoch}")
+
+    def _tell_goal(self) -> None:
+        self.log.goal = self.simulation.goal
+        self._goals.publish(self.simulation.goal)
 
     def _take_goal(self, goal: Array) -> None:
         self.simulation.goal = self.log.goal = goal

@@ -49,6 +49,7 @@ class SimulationParameters(Parameters):
         [], "scaled fields of the MuJoCo model, as 'body_mass=1.5' or 'body_mass:pole=1.5'", read_only=True
     )
     start: str = parameter("random", "'random', 'named', or a keyframe of the model")
+    goal: list[float] = parameter([], "numbers of the task's goal, in place of the start's; empty: the start's")
     seed: int = parameter(0, "of starts, noise and faults", read_only=True, ge=0)
     command_timeout_s: float = parameter(
         0.02, "without a command for this long the plant applies its safe one", unit="s", gt=0

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
+from dataclasses import replace
 
 import mujoco
 import numpy as np
@@ -40,6 +41,7 @@ class Simulation:
         self.period_ns = period_ns
         self.model = task.load_model()
         model_error.scale(self.model, parameters.model_error)
+        self.parameters = parameters
         self.configure(parameters)
         self.data = mujoco.MjData(self.model)
         self.tick = max(first_stamp_ns // period_ns, 1)  # stamp 0 means "no stamp" in ROS
@@ -59,17 +61,23 @@ class Simulation:
         """Take new parameters; takes effect with the next step.
 
         Raises:
-            InvalidParameter: if the loop period is not a whole number of physics steps.
+            InvalidParameter: if the loop period is not a whole number of physics steps, or the goal has another size
+                than the task's.
         """
         self._substeps = self.substeps(parameters)
+        goal = self._goal(parameters)
+        if goal is not None and parameters.goal != self.parameters.goal:
+            self.goal = goal
         self.parameters = parameters
         self.model.opt.timestep = self.period_ns / NS_PER_S / self._substeps
+        self.model.opt.iterations = parameters.solver_iterations or self.task.model.opt.iterations
         self._measurement_delay = round(parameters.measurement_delay_s * NS_PER_S / self.period_ns)
         self._actuation_delay = round(parameters.actuation_delay_s * NS_PER_S / self.period_ns)
 
     def check(self, parameters: SimulationParameters) -> None:
         """Raise what ``configure`` and the next reset would: InvalidParameter, InvalidModel for an unknown start."""
         self.substeps(parameters)
+        self._goal(parameters)
         if parameters.start not in ("random", "named"):
             self.task.start(parameters.start)
 
@@ -144,8 +152,20 @@ class Simulation:
     def _start(self, reset: int) -> Start:
         kind = self.parameters.start
         if kind == "random":
-            return self.task.reset(np.random.default_rng([self.parameters.seed, 3, reset]))
-        return self.task.start(self.task.named_start if kind == "named" else kind)
+            start = self.task.reset(np.random.default_rng([self.parameters.seed, 3, reset]))
+        else:
+            start = self.task.start(self.task.named_start if kind == "named" else kind)
+        goal = self._goal(self.parameters)
+        return start if goal is None else replace(start, goal=goal)
+
+    def _goal(self, parameters: SimulationParameters) -> Array | None:
+        """The goal (ng,) that the parameters give, if they do."""
+        if not parameters.goal:
+            return None
+        if len(parameters.goal) != len(self.task.goal):
+            names = ", ".join(self.task.goal_names[: len(self.task.goal)]) or "none"
+            raise InvalidParameter(f"goal = {parameters.goal}: the numbers of {self.task.name}'s goal are {names}")
+        return np.array(parameters.goal, dtype=float)
 
     def _place(self, start: Start) -> None:
         mujoco.mj_resetData(self.model, self.data)

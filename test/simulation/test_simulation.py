@@ -124,6 +124,34 @@ def test_named_start_keyframe_and_unknown_start() -> None:
         make(start="sideways")
 
 
+@pytest.mark.parametrize("start", ["random", "named"])
+def test_a_goal_given_stands_over_that_of_the_starts(start: str) -> None:
+    walker = registry.load("tasks", "walker", Task)()
+    plant = Simulation(walker, SimulationParameters(start=start, goal=[0.8]), period_ns=PERIOD)
+    assert plant.goal.tolist() == [0.8]
+    plant.configure(SimulationParameters(start=start, goal=[1.1]))
+    assert plant.goal.tolist() == [1.1]
+    plant.goal = np.array([0.5])  # from somebody else
+    plant.configure(SimulationParameters(start=start, goal=[1.1], seed=1))
+    assert plant.goal.tolist() == [0.5]
+    plant.reset()
+    assert plant.goal.tolist() == [1.1]
+    plant.configure(SimulationParameters(start=start))
+    assert plant.goal.tolist() == [1.1]
+    plant.reset()
+    assert plant.goal.tolist() == [1.5]
+
+
+@pytest.mark.parametrize("robot", ["walker", "cart_pole"])
+def test_a_goal_of_another_size_is_refused(robot: str) -> None:
+    task = registry.load("tasks", robot, Task)()
+    names = {"walker": "speed", "cart_pole": "none"}[robot]
+    with pytest.raises(InvalidParameter, match=rf"goal = \[1.0, 2.0\]: .* {robot}'s goal are {names}"):
+        Simulation(task, SimulationParameters(goal=[1.0, 2.0]), period_ns=PERIOD)
+    with pytest.raises(InvalidParameter, match=names):
+        Simulation(task, SimulationParameters(), period_ns=PERIOD).check(SimulationParameters(goal=[1.0, 2.0]))
+
+
 @pytest.mark.parametrize(
     ("faults", "check"),
     [

@@ -129,6 +129,12 @@ def test_reset_is_seeded_and_fits_the_model(task):
         np.testing.assert_allclose(draw.qpos, normal, atol=1e-9)
 
 
+def test_every_number_of_the_goal_has_a_name_and_a_place_in_a_pose(task):
+    names = task.goal_names[: len(task.goal)]
+    assert len(set(names)) == len(task.goal)
+    assert set(names) <= {"x", "y", "z", "yaw"} or len(names) <= 3
+
+
 def test_start_does_not_lend_the_model(task):
     start = task.start(task.named_start)
     start.qpos[:] = 99.0
