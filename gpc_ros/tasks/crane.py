@@ -29,6 +29,7 @@ class Crane(Task):
     terminal_weights: ClassVar[Mapping[str, float]] = {"distance": 1.0, "velocity": 0.1}
     named_start: ClassVar[str] = "hanging"
     goal: ClassVar[tuple[float, ...]] = (0.0, 1.5, 0.8)
+    traced: ClassVar[tuple[str, ...]] = ("payload_end",)
 
     def running_residuals(self, states: States, ctrl: Array, goal: Array) -> Residuals:
         """The terminal cost's terms: the control costs nothing."""
@@ -47,6 +48,12 @@ class Crane(Task):
         qpos[..., 5:] *= np.where(qpos[..., 5:6] < 0.0, -1.0, 1.0)
         relative = np.stack((*residuals["distance"], *residuals["velocity"]), axis=-1)
         return np.concatenate((relative, qpos, states.qvel), axis=-1)
+
+    def mirror(self) -> tuple[Array, Array]:
+        """Left and right are alike, but for the grams of two sensors on the boom."""
+        offset, quat_wxyz, turn = (-1, 1, 1), (1, 1, -1, -1), (1, -1, -1)
+        seen = (*offset, *offset, -1, 1, *offset, *quat_wxyz, -1, 1, *offset, *turn)
+        return np.diag(seen).astype(float), np.diag((-1.0, 1.0, 1.0))
 
     def reset(self, rng: np.random.Generator) -> Start:
         """Slew and luff anywhere, the payload far outside of the boom's tip on a taut cable: it will swing wildly."""
@@ -82,8 +89,8 @@ def _payload_end(states: States) -> tuple[rotations.Vector, rotations.Vector]:
     """Place [m] and velocity [m/s] of the payload's lower end: r = (0, 0, -0.15) in the payload's frame."""
     qpos, qvel = states.qpos, states.qvel
     (ax, ay, az), (bx, by, bz), (cx, cy, cz) = rotations.axes(qpos[..., 5:9])
-    along_a, along_b = -_END_M * qvel[..., 6], _END_M * qvel[..., 5]  # angular velocity times r, payload's frame
     place = qpos[..., 2] - _END_M * cx, qpos[..., 3] - _END_M * cy, qpos[..., 4] - _END_M * cz
+    along_a, along_b = -_END_M * qvel[..., 6], _END_M * qvel[..., 5]  # angular velocity times r, payload's frame
     velocity = (
         qvel[..., 2] + along_a * ax + along_b * bx,
         qvel[..., 3] + along_a * ay + along_b * by,
