@@ -30,7 +30,7 @@ TUNED = {
 """Parameters that change how the robot is driven, by node."""
 DISTURBED = {SIMULATOR: ("noise.position", "noise.acceleration", "measurement_delay_s", "actuation_delay_s", "faults.")}
 """Parameters that make it harder."""
-_PLOT_RATE_HZ, _PREVIEW_RATE_HZ, _TEXT_RATE_HZ = 8.0, 10.0, 2.0
+_PLOT_RATE_HZ, _PLAN_RATE_HZ, _CANDIDATES_RATE_HZ, _TEXT_RATE_HZ = 8.0, 10.0, 5.0, 2.0
 
 
 def watched(models: Mapping[str, type[BaseModel]]) -> dict[str, list[str]]:
@@ -100,7 +100,11 @@ class Page:
         news = self._port.news()
         self._plots.add(news)
         with self._server.atomic():
-            self._scene.show(news, paths=self._is_due("paths", _PREVIEW_RATE_HZ, now_ns))
+            self._scene.show(news)
+            if self._is_due("plan", _PLAN_RATE_HZ, now_ns):
+                self._scene.show_plan(news)
+            if self._is_due("candidates", _CANDIDATES_RATE_HZ, now_ns):
+                self._scene.show_candidates(news)
         if self._is_due("plots", _PLOT_RATE_HZ, now_ns):
             self._plots.draw()
         if self._is_due("text", _TEXT_RATE_HZ, now_ns):
@@ -135,7 +139,7 @@ class _Scene:
         self._goal = GoalHandle(scene, task.model, task.start(task.named_start).goal) if task.goal else None
         self._port = port
 
-    def show(self, news: News, *, paths: bool) -> None:
+    def show(self, news: News) -> None:
         if self._goal is not None and (wanted := self._goal.take()) is not None:
             self._port.go_to(wanted)
         if self._goal is not None and news.goal is not None:
@@ -145,8 +149,13 @@ class _Scene:
             return
         self._robot.show(news.estimate.qpos)
         self._show_truth(news.truth, news.estimate)
-        if paths:
+
+    def show_plan(self, news: News) -> None:
+        if news.estimate is not None:
             self._paths.show_plan(news.estimate, news.plan)
+
+    def show_candidates(self, news: News) -> None:
+        if news.estimate is not None:
             self._paths.show_candidates(news.estimate, news.candidates)
 
     def _show_truth(self, truth: Estimate | None, estimate: Estimate) -> None:
