@@ -6,12 +6,14 @@ The same seed gives bit-identical runs, here and on ROS with ``gpc up --lockstep
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
 from gpc_ros import config, registry
 from gpc_ros.control.base import Planner, no_plan
 from gpc_ros.control.executive import Executive
 from gpc_ros.control.previous import Previous
+from gpc_ros.coordinates import Coordinates
 from gpc_ros.estimation.base import Estimator
 from gpc_ros.estimation.command_log import CommandLog
 from gpc_ros.estimation.ekf import Ekf
@@ -42,6 +44,7 @@ class ClosedLoop:
         self.estimator: Estimator = (
             Truth(self.task.model) if estimator == "truth" else Ekf(self.task.model, p["estimator"], self.period_ns)
         )
+        self._coordinates = Coordinates(self.task.model)
         self.commands = CommandLog(round(p["estimator"].actuation_delay_s * NS_PER_S))
         self.executive = Executive(self.task, p["controller"], period_ns=self.period_ns)
         self.planners: dict[str, Planner] = {}
@@ -84,6 +87,8 @@ class ClosedLoop:
         if (measurement := simulation.measure()) is not None:
             since_ns = self.executive.stamp_ns or measurement.stamp_ns
             estimate = self.estimator.update(measurement, self.commands.since(since_ns))
+            values = self._coordinates.to_tangent(estimate.qpos)  # as on the wire, to the last bit
+            estimate = replace(estimate, qpos=self._coordinates.from_tangent(values))
             if self.executive.accept_estimate(estimate, estimate.stamp_ns):
                 self._answer(estimate)
         before = simulation.stamp_ns, simulation.data.qpos.copy(), simulation.data.qvel.copy(), simulation.epoch
