@@ -54,14 +54,14 @@ class Pipeline:
         """Begin a new second at ``now_ns`` [ns, steady]: what is older than the window is forgotten."""
         self.journey.roll()
         for topic, stream in self.streams.items():
-            (self._heard.add if stream.rate_hz(1) else self._heard.discard)(topic)
+            (self._heard.add if stream.rate_hz else self._heard.discard)(topic)
             stream.roll()
         self._begun.append(now_ns)
 
     def figures(self, now_ns: int) -> dict[str, object]:
         """All figures at ``now_ns`` [ns, steady]: times in ms, rates in Hz."""
         journey, periods = self.journey, self.streams["command"].periods
-        rates = self._rates(now_ns)
+        rates = self._rates()
         found: dict[str, object] = {f"rate_hz {topic}": hz for topic, hz in rates.items() if hz or topic in _LOOP}
         times = {f"{name}_ms": leg.summary() for name, leg in journey.legs().items()}
         times["plan_age_ms"] = journey.plan_age.summary()
@@ -75,10 +75,9 @@ class Pipeline:
         found["window_s"] = (now_ns - self._begun[0]) / 1e9
         return found
 
-    def _rates(self, now_ns: int) -> dict[str, float]:
+    def _rates(self) -> dict[str, float]:
         """Rates of the present second by topic [Hz]."""
-        elapsed_ns = max(now_ns - self._begun[-1], 1)
-        return {topic: stream.rate_hz(elapsed_ns) for topic, stream in self.streams.items()}
+        return {topic: stream.rate_hz for topic, stream in self.streams.items()}
 
     @property
     def misses(self) -> int:
@@ -96,7 +95,7 @@ class Pipeline:
         """What is not as it should be, one line each; who is told too late knows only that."""
         if (held_up_ns := now_ns - self._begun[-1] - _SECOND_NS) > _HELD_UP_NS:
             return [f"the monitor itself was held up for {held_up_ns / 1e9:.1f} s"]
-        rates = self._rates(now_ns)
+        rates = self._rates()
         if silent := [topic for topic in _LOOP if not rates[topic]]:
             return [f"no {silent[0]}"]
         if self._lockstep:

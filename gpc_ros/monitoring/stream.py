@@ -16,7 +16,8 @@ class Stream:
 
     def __init__(self, seconds: int) -> None:
         self.periods = Times(seconds)
-        self._sent = 0
+        self._sent = 0  # since the last message of the second before, at ``_base_ns``
+        self._base_ns = 0
         self._lost = Tally(seconds)
         self._numbers: dict[bytes, int] = {}
         self._last_ns = 0
@@ -25,6 +26,8 @@ class Stream:
         """Take in a message of ``publisher``, its ``number``-th if that is known."""
         if self._last_ns:
             self.periods.add(max(sent_ns - self._last_ns, 0))
+        else:
+            self._base_ns, self._sent = sent_ns, -1  # the first begins the first interval
         self._last_ns = sent_ns
         missed = 0
         if number is not None:
@@ -38,13 +41,15 @@ class Stream:
 
     def roll(self) -> None:
         """Begin a new second."""
-        self._sent = 0
+        self._sent, self._base_ns = 0, self._last_ns
         self.periods.roll()
         self._lost.roll()
 
-    def rate_hz(self, elapsed_ns: int) -> float:
-        """Messages sent per second, in the ``elapsed_ns`` [ns] since the present second began."""
-        return self._sent * _NS_PER_S / elapsed_ns
+    @property
+    def rate_hz(self) -> float:
+        """Messages sent per second, up to the last that came in the present second; 0 when none came."""
+        elapsed_ns = self._last_ns - self._base_ns
+        return self._sent * _NS_PER_S / elapsed_ns if elapsed_ns > 0 else 0.0
 
     @property
     def lost(self) -> int:

@@ -85,6 +85,7 @@ class MarkerPublisher:
     def _publish(self, now_ns: int) -> None:
         """One frame of the newest of everything."""
         codec = self._shell.codec
+        self._shell.look()
         if (estimate := self._read("state_estimate", codec.decode_estimate)) is None:
             return
         self._truth = self._taken("ground_truth", codec.decode_estimate) or self._truth

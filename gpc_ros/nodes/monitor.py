@@ -27,7 +27,7 @@ from gpc_ros.nodes.transforms import TransformPublisher
 from gpc_ros.signals import NS_PER_S
 from gpc_ros.viz.urdf import urdf
 
-_LOOK_NS = 20_000_000
+_LOOK_NS = 50_000_000
 _DEPTH = 250  # messages that wait to be looked at: half a second at 500 Hz
 _OWN_PERCENT = 25.0  # of a core: more than the monitor may cost
 # Answers before what they answer: whatever an answer goes back to is there, too, when it is looked for.
@@ -56,14 +56,15 @@ class Monitor(Shell):
         self._description = self.publisher("robot_description")
         self.on_event("controller/active", self._on_active)
         self.on_event("/diagnostics", self._on_diagnostics)
-        loop.every(_LOOK_NS, self._look)
+        loop.every(_LOOK_NS, lambda lateness_ns: self.look())
         loop.every(NS_PER_S, self._sum_up)
 
     def start(self) -> None:
         """Tell the robot's form."""
         self._description.publish(String(data=urdf(self.task.model, self.task.name)))
 
-    def _look(self, lateness_ns: int) -> None:
+    def look(self) -> None:
+        """Take in what has come."""
         for topic, tell in self._tell.items():
             for data, info in self._watched.take(topic):
                 tell(data, info)
@@ -78,6 +79,7 @@ class Monitor(Shell):
         self.pipeline.add(topic, time_of(*_STAMP.unpack_from(data)), sent_ns, number, publisher)
 
     def _sum_up(self, lateness_ns: int) -> None:
+        self.look()
         now_ns = time.monotonic_ns()
         self._found = self.pipeline.figures(now_ns), self.pipeline.troubles(now_ns)
         self.pipeline.roll(now_ns)
