@@ -44,8 +44,7 @@ class MarkerPublisher:
         self._looked_ns = self._fixed_ns = 0
         self.frame_ms = 0.0
         """What the last frame cost [ms of the processor]."""
-        if shell.task.goal:
-            Goals(shell, self._take_goal)
+        Goals(shell, self._take_goal)
         self._deadline = shell.loop.every(self._period_ns, self._draw)
 
     @property

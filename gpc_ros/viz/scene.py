@@ -40,7 +40,7 @@ class Scene:
 
     def __init__(self, task: Task, candidates: int = 8) -> None:
         self.candidates = candidates
-        self._kinematics = Kinematics(task.model)
+        self._kinematics = Kinematics(task.model, task.goal_names)
         self._preview = Preview(task)
         self._shapes = shapes(task.model)
         goal = [i for i, shape in enumerate(self._shapes) if task.model.body(shape.body).name == GOAL]

@@ -15,6 +15,7 @@ from gpc_ros.signals import Estimate, Plan, Samples
 from gpc_ros.tasks.base import Task
 from gpc_ros.tasks.cart_pole import CartPole
 from gpc_ros.tasks.particle import Particle
+from gpc_ros.tasks.push_t import PushT
 from gpc_ros.viz import markers
 from gpc_ros.viz.geometry import Kinematics, shapes
 from gpc_ros.viz.markers import Board, Kind, Marker
@@ -180,6 +181,17 @@ def test_the_goal_is_a_space_of_its_own() -> None:
     assert len(goals) == 2
     for marker in goals:
         assert marker.position[:2].tolist() == [0.1, -0.2]
+
+
+def test_a_goal_that_is_turned_is_drawn_turned() -> None:
+    task = PushT()
+    scene, start = Scene(task), task.start(task.named_start)
+    scene.place_goal(np.array([0.1, -0.2, 0.5]))
+    frame = scene.frame(Estimate(NS, start.qpos, start.qvel))
+    goals = [marker for marker in frame.drawn if marker.space == "goal"]
+    assert goals
+    for marker in goals:
+        np.testing.assert_allclose(marker.quat_wxyz, [np.cos(0.25), 0.0, 0.0, np.sin(0.25)], atol=1e-9)
 
 
 def test_lines_that_the_physics_cannot_follow_are_not_drawn() -> None:
