@@ -72,7 +72,7 @@ class Process:
         self._actuator_std = spread(parameters.actuator_std, nu, "actuator_std")
         self._noisy_actuators = bool(self._actuator_std.any())
         self._transition = np.zeros((2 * nv, 2 * nv))
-        self._input = np.zeros((2 * nv, nu)) if nu else None
+        self._input = np.zeros((2 * nv, nu)) if self._noisy_actuators else None  # a third of the work, where wanted
         self._work = np.zeros((2 * nv, 2 * nv))
         self._noise = np.zeros((2 * nv, 2 * nv))
         self._step_s = 0.0
@@ -96,7 +96,7 @@ class Process:
         np.dot(self._transition, covariance, out=self._work)
         np.dot(self._work, self._transition.T, out=covariance)
         covariance += self._noise
-        if self._noisy_actuators and self._input is not None:
+        if self._input is not None:
             gain = self._input * self._actuator_std
             covariance += gain @ gain.T
 
