@@ -83,7 +83,7 @@ def test_what_is_published_is_on_the_page(web: Rig, peer: Peer, look: Callable[[
     def shown() -> bool:
         peer.say("state_estimate", web.codec.encode_estimate(Estimate(5_000_000, np.array([0.6, 0.1]), np.zeros(2))))
         text = str(browser.gui)
-        moved = browser.scene["/robot/body 1"].get("position", [0])[0] == 0.6
+        moved = browser.scene["/world/robot/body 1"].get("position", [0])[0] == 0.6
         return moved and "**spc** drives" in text and "splendid" in text and "**dizzy**" in text
 
     peer.until(shown, "the robot, who drives, and how the estimator does")
@@ -118,7 +118,7 @@ def test_garbage_is_refused_and_the_page_lives_on(
 
     def shown() -> bool:
         peer.say("state_estimate", estimate)
-        return browser.scene["/robot/body 1"].get("position", [0])[0] == 0.4
+        return browser.scene["/world/robot/body 1"].get("position", [0])[0] == 0.4
 
     peer.until(shown, "the robot")
     assert not web.loop.counts
@@ -214,7 +214,7 @@ def test_stopping_and_a_goal_reach_the_graph(
     peer.hear("goal_pose", raw=False)
     (goal,) = peer.until(lambda: peer.heard["goal_pose"], "the goal")
     assert (goal.pose.position.x, goal.pose.position.y) == (0.1, -0.2)
-    browser.until(lambda: browser.scene["/goal"].get("position", [0])[0] == 0.1, "the handle to follow")
+    browser.until(lambda: browser.scene["/world/goal"].get("position", [0])[0] == 0.1, "the handle to follow")
 
 
 def test_candidates_are_made_only_while_somebody_looks(

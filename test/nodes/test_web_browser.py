@@ -5,6 +5,7 @@ GPC_ROS_SCREENSHOTS names a folder for the screenshot, which is otherwise left w
 
 from __future__ import annotations
 
+import contextlib
 import json
 import os
 import shutil
@@ -20,6 +21,7 @@ pytest.importorskip("viser", reason="needs viser")
 pytest.importorskip("selenium", reason="needs selenium")
 from rig import Peer, Rig
 from selenium import webdriver
+from selenium.common.exceptions import WebDriverException
 from selenium.webdriver.chrome.service import Service
 from selenium.webdriver.common.by import By
 
@@ -76,7 +78,7 @@ def until(condition: Callable[[], Any], what: str) -> Any:
 def body_position(driver: Any) -> Any:
     """Where the scene in the browser has the cart, once it has it."""
     return driver.execute_script(
-        """const pose = window.__viserMutable?.nodePoseData?.['/robot/body 1'];
+        """const pose = window.__viserMutable?.nodePoseData?.['/world/robot/body 1'];
            return pose ? pose.position : null"""
     )
 
@@ -100,6 +102,13 @@ def choose(driver: Any, label: str, option: str) -> None:
         return bool(shown)
 
     until(clicked, f"the option '{option}'")
+
+
+def taken(driver: Any, picture: Path) -> bool:
+    """Whether there is a screenshot now: a browser that paints without a GPU may take longer than it is given."""
+    with contextlib.suppress(WebDriverException):
+        return driver.save_screenshot(str(picture))
+    return False
 
 
 def asked_of(driver: Any) -> set[str]:
@@ -135,8 +144,9 @@ def test_the_page_is_seen_and_swaps_the_planner(
     assert controller.shell.executive.active == "hold"
     until(lambda: drop_down(chromium, "Planner").get_attribute("value") == "hold", "the page to say so")
 
-    folder = Path(os.environ.get("GPC_ROS_SCREENSHOTS", tmp_path))
-    assert chromium.save_screenshot(str(folder / "web_page.png"))
+    picture = Path(os.environ.get("GPC_ROS_SCREENSHOTS", tmp_path)) / "web_page.png"
+    until(lambda: taken(chromium, picture), "a screenshot")
+    assert picture.read_bytes().startswith(b"\x89PNG")
     host = address.removeprefix("http://")
     assert {url.split("/")[2] for url in asked_of(chromium)} == {host}  # nothing is fetched from anywhere else
     assert not any(node.loop.counts for node in (*stack.values(), controller, web))

@@ -12,12 +12,12 @@ from gpc_ros.viz.geometry import GOAL
 
 
 class GoalHandle:
-    """A handle at the goal (ng,) [m] of a task that has one.
+    """A handle at the goal (ng,) [m] of a task that has one, ``below`` the node of that name.
 
     A goal in the plane keeps the height of the model's mark, or of the floor.
     """
 
-    def __init__(self, scene: Any, model: mujoco.MjModel, goal: Array) -> None:
+    def __init__(self, scene: Any, model: mujoco.MjModel, goal: Array, *, below: str = "") -> None:
         self._wanted: Array | None = None
         self._size = min(len(goal), 3)
         mark = mujoco.mj_name2id(model, mujoco.mjtObj.mjOBJ_BODY, GOAL)
@@ -25,7 +25,7 @@ class GoalHandle:
         self._rest = goal[self._size :]
         self._held = False
         self._handle = scene.add_transform_controls(
-            "/goal",
+            f"{below}/goal",
             0.12 * float(model.stat.extent),
             active_axes=(True, True, self._size > 2),
             disable_rotations=True,

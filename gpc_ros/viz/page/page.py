@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from pydantic import BaseModel
 
 from gpc_ros.signals import NS_PER_S, Estimate
 from gpc_ros.tasks.base import Task
 from gpc_ros.viz.page import camera, health
 from gpc_ros.viz.page.driving import CONTROLLER, PLANNER, Driving
+from gpc_ros.viz.page.follow import WORLD, Follower
 from gpc_ros.viz.page.goal import GoalHandle
 from gpc_ros.viz.page.paths import Paths
 from gpc_ros.viz.page.plant import SIMULATOR, Plant
@@ -132,11 +134,13 @@ class _Scene:
 
     def __init__(self, scene: Any, task: Task, port: Port) -> None:
         scene.configure_default_lights(cast_shadow=True)
-        self._robot = Robot(scene, task.model, "/robot")
-        self._ghost = Robot(scene, task.model, "/truth", ghost=True)
+        model, goal = task.model, np.array(task.goal, dtype=float)
+        self._robot = Robot(scene, model, f"{WORLD}/robot")
+        self._ghost = Robot(scene, model, f"{WORLD}/truth", ghost=True)
         self._ghost.set_visible(visible=False)
-        self._paths = Paths(scene, Preview(task))
-        self._goal = GoalHandle(scene, task.model, task.start(task.named_start).goal) if task.goal else None
+        self._paths = Paths(scene, Preview(task), below=WORLD)
+        self._goal = GoalHandle(scene, model, goal, below=WORLD) if task.goal else None
+        self._follower = Follower(scene, model, self._robot)
         self._port = port
 
     def show(self, news: News) -> None:
@@ -148,6 +152,7 @@ class _Scene:
         if news.estimate is None:
             return
         self._robot.show(news.estimate.qpos)
+        self._follower.show()
         self._show_truth(news.truth, news.estimate)
 
     def show_plan(self, news: News) -> None:

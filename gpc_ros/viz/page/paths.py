@@ -19,12 +19,12 @@ _WIDTH_PX, _THIN_PX = 4.0, 1.5
 
 
 class Paths:
-    """The lines of the plan and of the candidates in viser's ``scene``."""
+    """The lines of the plan and of the candidates in viser's ``scene``, ``below`` the node of that name."""
 
-    def __init__(self, scene: Any, preview: Preview) -> None:
+    def __init__(self, scene: Any, preview: Preview, *, below: str = "") -> None:
         self._preview = preview
-        self._plan = _lines(scene, "/plan", _WIDTH_PX)
-        self._candidates = _lines(scene, "/candidates", _THIN_PX)
+        self._plan = _lines(scene, f"{below}/plan", _WIDTH_PX)
+        self._candidates = _lines(scene, f"{below}/candidates", _THIN_PX)
 
     def show_plan(self, estimate: Estimate, plan: Plan | None) -> None:
         """Draw ``plan`` from the state of ``estimate`` on; nothing without one."""

@@ -25,13 +25,18 @@ class Robot:
         self._seen_m = _SEEN * float(model.stat.extent)
         self._shown: Array | None = None
         self._bodies: dict[int, Any] = {}
+        self._floors: list[tuple[Any, Array, float]] = []  # node, where it is in the model, distance of its lines
         for shape in shapes(model):
             if ghost and (shape.fixed or model.body_mocapid[model.body_rootid[shape.body]] >= 0):
                 continue
             body = f"{name}/body {shape.body}"
             if shape.body not in self._bodies:
                 self._bodies[shape.body] = scene.add_frame(body, show_axes=False)
-            _add(scene, f"{body}/{shape.name}", shape, model, ghost=ghost)
+            node = _add(scene, f"{body}/{shape.name}", shape, model, ghost=ghost)
+            if shape.kind == "plane":
+                self._floors.append((node, model.geom_pos[shape.geom].copy(), node.section_size))
+        self.positions, _ = self._kinematics.bodies(np.array(model.qpos0))
+        """Where the bodies are now (nbody, 3) [m]."""
         self.show(np.array(model.qpos0))
 
     def show(self, qpos: Array) -> None:
@@ -39,9 +44,14 @@ class Robot:
         if self._shown is not None and np.array_equal(qpos, self._shown):
             return
         self._shown = qpos
-        positions, quats_wxyz = self._kinematics.bodies(qpos)
+        self.positions, quats_wxyz = self._kinematics.bodies(qpos)
         for body, frame in self._bodies.items():
-            frame.position, frame.wxyz = positions[body], quats_wxyz[body]
+            frame.position, frame.wxyz = self.positions[body], quats_wxyz[body]
+
+    def carry_floor(self, away: Array) -> None:
+        """Have the floor below a robot that has gone ``away`` (3,) [m], by whole cells: its lines seem to stay."""
+        for floor, place, cell_m in self._floors:
+            floor.position = place + cell_m * np.round(away / cell_m)
 
     def differs(self, one: Array, other: Array) -> bool:
         """Whether the robot at ``one`` (nq,) can be told by the eye from that at ``other``."""
@@ -63,30 +73,29 @@ class Robot:
                 frame.visible = visible
 
 
-def _add(scene: Any, name: str, shape: Shape, model: mujoco.MjModel, *, ghost: bool) -> None:
+def _add(scene: Any, name: str, shape: Shape, model: mujoco.MjModel, *, ghost: bool) -> Any:
     colour = _GHOST_RGB if ghost else tuple(round(255 * value) for value in shape.rgba[:3])
     opacity = _GHOST_OPACITY if ghost else (shape.rgba[3] if shape.rgba[3] < 1 else None)
     place = {"position": model.geom_pos[shape.geom], "wxyz": model.geom_quat[shape.geom]}
     look = {"color": colour, "opacity": opacity, "cast_shadow": not ghost, "receive_shadow": not ghost, **place}
     radius, half_length, _ = shape.size
     if shape.kind == "plane":
-        _add_floor(scene, name, shape, place, float(model.stat.extent))
-    elif shape.kind == "sphere":
-        scene.add_icosphere(name, radius, **look)
-    elif shape.kind == "ellipsoid":
-        scene.add_icosphere(name, 1.0, scale=shape.size, **look)
-    elif shape.kind == "cylinder":
-        scene.add_cylinder(name, radius, 2 * half_length, **look)
-    elif shape.kind == "capsule":
-        scene.add_mesh_simple(name, *meshes.capsule(radius, half_length), **look)
-    else:
-        scene.add_box(name, dimensions=tuple(2 * size for size in shape.size), **look)
+        return _add_floor(scene, name, shape, place, float(model.stat.extent))
+    if shape.kind == "sphere":
+        return scene.add_icosphere(name, radius, **look)
+    if shape.kind == "ellipsoid":
+        return scene.add_icosphere(name, 1.0, scale=shape.size, **look)
+    if shape.kind == "cylinder":
+        return scene.add_cylinder(name, radius, 2 * half_length, **look)
+    if shape.kind == "capsule":
+        return scene.add_mesh_simple(name, *meshes.capsule(radius, half_length), **look)
+    return scene.add_box(name, dimensions=tuple(2 * size for size in shape.size), **look)
 
 
-def _add_floor(scene: Any, name: str, shape: Shape, place: dict[str, Any], extent: float) -> None:
+def _add_floor(scene: Any, name: str, shape: Shape, place: dict[str, Any], extent: float) -> Any:
     width, depth, _ = shape.size
     cell_m = 0.5 * 10.0 ** np.floor(np.log10(extent))
-    scene.add_grid(
+    return scene.add_grid(
         name,
         2 * width,
         2 * depth,

@@ -117,9 +117,11 @@ def test_every_browser_sees_the_robot_move(cart: Stage) -> None:
     cart.refresh()
     late = cart.browser()
     for browser in (early, late):
-        browser.until(lambda b=browser: b.scene["/robot/body 1"].get("position", [0])[0] == 0.7, "the cart at 0.7")
+        browser.until(
+            lambda b=browser: b.scene["/world/robot/body 1"].get("position", [0])[0] == 0.7, "the cart at 0.7"
+        )
     assert early.scene.keys() == late.scene.keys()
-    assert "/robot/body 2/pole" in "".join(early.scene)
+    assert "/world/robot/body 2/pole" in "".join(early.scene)
 
 
 def test_a_browser_that_does_not_read_holds_up_nobody(cart: Stage) -> None:
@@ -133,7 +135,9 @@ def test_a_browser_that_does_not_read_holds_up_nobody(cart: Stage) -> None:
         cart.at([0.001 * tick, 0.1], tick, plan=plan_at(tick * FRAME_NS), **more)
         cart.refresh()
         sizes.append(len(buffer.message_from_id))
-    good.until(lambda: good.scene["/robot/body 1"].get("position", [0])[0] == pytest.approx(0.399), "the last state")
+    good.until(
+        lambda: good.scene["/world/robot/body 1"].get("position", [0])[0] == pytest.approx(0.399), "the last state"
+    )
     assert max(sizes) < sizes[20] + 20
 
 
@@ -146,13 +150,13 @@ def test_plan_and_truth_are_drawn(cart: Stage) -> None:
     truth = Estimate(FRAME_NS, np.array([0.5, 0.0]), np.zeros(2))
     cart.at([0.0, 0.0], plan=plan_at(FRAME_NS), truth=truth)
     cart.refresh()
-    browser.until(lambda: browser.scene["/plan"].get("visible"), "the plan")
-    browser.until(lambda: browser.scene["/truth/body 1"].get("visible"), "the ghost")
-    assert browser.scene["/truth/body 1"]["position"][0] == 0.5
+    browser.until(lambda: browser.scene["/world/plan"].get("visible"), "the plan")
+    browser.until(lambda: browser.scene["/world/truth/body 1"].get("visible"), "the ghost")
+    assert browser.scene["/world/truth/body 1"]["position"][0] == 0.5
     cart.at([0.5, 0.0], truth=truth)
     cart.refresh(5)
-    browser.until(lambda: not browser.scene["/truth/body 1"]["visible"], "the ghost to vanish into the robot")
-    browser.until(lambda: not browser.scene["/plan"]["visible"], "the plan to end")
+    browser.until(lambda: not browser.scene["/world/truth/body 1"]["visible"], "the ghost to vanish into the robot")
+    browser.until(lambda: not browser.scene["/world/plan"]["visible"], "the plan to end")
 
 
 def test_the_drop_down_asks_the_controller(cart: Stage) -> None:
@@ -296,7 +300,7 @@ def test_the_goal_is_moved_by_the_mouse_and_by_others(stage: Callable[[str], Sta
     browser = particle.browser()
     particle.at([0.0, 0.0], goal=np.array([0.1, -0.2]))
     particle.refresh()
-    browser.until(lambda: browser.scene["/goal"].get("position", [0])[0] == 0.1, "the goal")
+    browser.until(lambda: browser.scene["/world/goal"].get("position", [0])[0] == 0.1, "the goal")
     for x in (0.11, 0.12, 0.13):
         drag(browser, (x, 0.05, 3.0))
     browser.until(lambda: particle.page._scene._goal._handle.position[0] == 0.13, "the mouse")
@@ -306,15 +310,15 @@ def test_the_goal_is_moved_by_the_mouse_and_by_others(stage: Callable[[str], Sta
 
 
 def drag(browser: Browser, position: tuple[float, float, float]) -> None:
-    browser.send(messages.TransformControlsDragStartMessage("/goal"))
-    browser.send(messages.TransformControlsUpdateMessage("/goal", (1.0, 0.0, 0.0, 0.0), position))
-    browser.send(messages.TransformControlsDragEndMessage("/goal"))
+    browser.send(messages.TransformControlsDragStartMessage("/world/goal"))
+    browser.send(messages.TransformControlsUpdateMessage("/world/goal", (1.0, 0.0, 0.0, 0.0), position))
+    browser.send(messages.TransformControlsDragEndMessage("/world/goal"))
 
 
 def test_a_task_without_a_goal_has_no_handle(cart: Stage) -> None:
     browser = cart.browser()
     browser.uuid("Planner")
-    assert "/goal" not in browser.scene
+    assert "/world/goal" not in browser.scene
 
 
 def test_words_from_the_wire_cannot_become_markup(cart: Stage) -> None:
@@ -336,4 +340,4 @@ def test_plots_are_sent_less_often_than_pictures(cart: Stage) -> None:
         cart.refresh()
     assert len(drawn) <= 10 * 100 * FRAME_NS / NS_PER_S
     assert len(drawn) > 20
-    browser.until(lambda: browser.scene["/robot/body 1"].get("position", [0])[0] == 1.0, "the robot")
+    browser.until(lambda: browser.scene["/world/robot/body 1"].get("position", [0])[0] == 1.0, "the robot")

@@ -17,6 +17,8 @@ from gpc_ros.signals import Array, Estimate, Plan, Samples
 from gpc_ros.tasks.base import Task
 from gpc_ros.viz.geometry import Kinematics, shapes
 from gpc_ros.viz.page import camera, meshes
+from gpc_ros.viz.page.camera import tracked_body
+from gpc_ros.viz.page.follow import Follower
 from gpc_ros.viz.page.paths import Paths, colours_of
 from gpc_ros.viz.page.robot import Robot
 from gpc_ros.viz.preview import Preview
@@ -174,3 +176,33 @@ def test_colours_go_by_rank_and_need_no_spread() -> None:
     assert np.array_equal(colours_of(costs), colours_of(np.array([1.0, 3.0, 2.0])))
     assert len(colours_of(np.array([4.0]))) == 1
     assert colours_of(np.empty(0)).shape == (0, 3)
+
+
+def test_a_robot_that_travels_stays_in_view_and_on_the_floor() -> None:
+    """The world moves below it; nothing that stands on the floor seems to slide over its lines."""
+    task, scene = task_of("walker"), Scene()
+    robot = Robot(scene, task.model, "/world/robot")
+    follower = Follower(scene, task.model, robot)
+    floor = next(node for name, node in scene.nodes.items() if name.endswith("/floor"))
+    first = np.array(floor.position)
+    for travelled in (0.0, 0.3, 7.77, 31.4, -12.0):
+        qpos = task.start(task.named_start).qpos.copy()
+        qpos[task.model.joint("x").qposadr[0]] += travelled
+        robot.show(qpos)
+        follower.show()
+        world = np.array(scene.nodes["/world"].position)
+        assert (robot.positions[tracked_body(task.model)] + world)[:2] == pytest.approx(
+            robot.positions[tracked_body(task.model)][:2] - [travelled, 0.0], abs=1e-9
+        )
+        moved = np.array(floor.position) - first
+        assert np.abs(moved + world).max() <= floor.section_size  # it is below the robot
+        assert moved / floor.section_size == pytest.approx(np.round(moved / floor.section_size))
+
+
+def test_a_robot_that_stays_is_not_followed() -> None:
+    model, scene = task_of("cart_pole").model, Scene()
+    robot = Robot(scene, model, "/world/robot")
+    follower = Follower(scene, model, robot)
+    robot.show(np.array([1.0, 0.0]))
+    follower.show()
+    assert not hasattr(scene.nodes["/world"], "position")
