@@ -13,7 +13,7 @@ import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from pydantic.config import JsonDict
 
-from gpc_ros import paths
+from gpc_ros import paths, registry
 from gpc_ros.errors import GpcError, InvalidParameter, UnknownName
 
 _MAX_BYTES = 100_000  # no parameter file of ours comes near; a bomb does
@@ -76,8 +76,10 @@ def valid_names(model: type[BaseModel], prefix: str = "") -> list[str]:
 
 
 def robots() -> list[str]:
-    """Names of the robots that have a parameter file here."""
-    return sorted(path.stem for path in (paths.share() / "config").glob("*.yaml"))
+    """Names of the robots that have a parameter file, those of other packages among them."""
+    own = {path.stem for path in (paths.share() / "config").glob("*.yaml")}
+    guests = {name for name, home in registry.folders().items() if (home / "config" / f"{name}.yaml").is_file()}
+    return sorted(own | guests)
 
 
 def file_of(robot: str) -> Path:
@@ -88,7 +90,7 @@ def file_of(robot: str) -> Path:
     """
     if robot not in robots():
         raise UnknownName("robot", robot, robots())
-    return paths.share() / "config" / f"{robot}.yaml"
+    return paths.home(robot) / "config" / f"{robot}.yaml"
 
 
 class _Loader(yaml.SafeLoader):

@@ -1,4 +1,4 @@
-"""Where the package's data files are: the source tree if this is one, else the installed share folder."""
+"""Where data files are: in the source tree if this is one, else installed; those of a guest beside its module."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import os
 import sys
 from pathlib import Path
 
+from gpc_ros import registry
 from gpc_ros.errors import GpcError
 
 _PACKAGE = Path(__file__).resolve().parent
@@ -23,3 +24,12 @@ def share() -> Path:
         if (place / "models").is_dir() and (place / "config").is_dir():
             return place
     raise GpcError(f"data files of gpc_ros not found; looked in {', '.join(map(str, places))}")
+
+
+def home(robot: str) -> Path:
+    """Folder whose ``models`` and ``config`` hold the files of ``robot``.
+
+    Raises:
+        GpcError: as ``share``.
+    """
+    return registry.folders().get(robot) or share()

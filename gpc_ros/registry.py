@@ -1,15 +1,21 @@
 """Finds robots, planners and update rules by module name, or from other packages by entry point.
 
 A file ``gpc_ros/tasks/foo.py`` that defines one public subclass of ``Task`` is the robot ``foo``; nothing
-else is edited. Another package adds one with an entry point in the group ``gpc_ros.tasks``.
+else is edited. Another package adds one with an entry point in the group ``gpc_ros.tasks``, from a module that is
+called as the robot; ``models`` and ``config`` stand beside that module.
 """
 
 from __future__ import annotations
 
 import importlib
+import importlib.util
 import inspect
 import pkgutil
+import sys
+from collections.abc import Callable
+from functools import lru_cache
 from importlib.metadata import EntryPoint, EntryPoints, entry_points
+from pathlib import Path
 
 from gpc_ros.errors import GpcError, UnknownName
 
@@ -35,7 +41,10 @@ def load(group: str, name: str, base: type) -> type:
     if len(places) + (name in _own(group)) > 1:
         raise GpcError(f"{_KINDS[group]} '{name}' is offered more than once, also by {', '.join(sorted(places))}")
     for point in places.values():
-        return _from_entry_point(point, base)
+        found_class = _from_entry_point(point, base)
+        if group == "tasks" and found_class.__module__.rpartition(".")[2] != name:
+            raise GpcError(f"entry point '{name} = {point.value}': the robot's module must be called '{name}'")
+        return found_class
     module = importlib.import_module(f"gpc_ros.{group}.{name}")
     found = [
         value
@@ -47,6 +56,19 @@ def load(group: str, name: str, base: type) -> type:
     return found[0]
 
 
+def folders() -> dict[str, Path]:
+    """By name of the robots that other packages offer: the folder of the robot's module, as far as there is one."""
+    found = {}
+    for point in _offered("tasks"):
+        try:
+            module = importlib.util.find_spec(point.module)
+        except (ImportError, ValueError):
+            continue  # ``load`` says what is wrong with it
+        if module is not None and module.origin is not None:
+            found[point.name] = Path(module.origin).parent
+    return found
+
+
 def _own(group: str) -> set[str]:
     package = importlib.import_module(f"gpc_ros.{group}")
     hidden = getattr(package, "NOT_LISTED", ())
@@ -55,7 +77,13 @@ def _own(group: str) -> set[str]:
 
 
 def _offered(group: str) -> EntryPoints:
-    return entry_points(group=f"gpc_ros.{group}")
+    return _found(entry_points, f"gpc_ros.{group}", tuple(sys.path))
+
+
+@lru_cache(maxsize=16)
+def _found(finder: Callable[..., EntryPoints], group: str, path: tuple[str, ...]) -> EntryPoints:
+    """The entry points of ``group``; to look through all that is installed on ``path`` takes a while."""
+    return finder(group=group)
 
 
 def _from_entry_point(point: EntryPoint, base: type) -> type:

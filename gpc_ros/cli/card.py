@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> int:
     from gpc_ros.viz import plots
 
     folder = args.folder or Path("runs") / args.robot
-    out = args.out or paths.share() / "models" / args.robot
+    out = args.out or paths.home(args.robot) / "models" / args.robot
     policy = folder / "policy.onnx"
     _, metadata = verify.read(policy)
     if metadata.task != args.robot:

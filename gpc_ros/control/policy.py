@@ -37,7 +37,7 @@ class PolicyParameters(Parameters):
 
 def shipped(robot: str) -> Path:
     """Where the policy that comes with ``robot`` is, if there is one."""
-    return paths.share() / "models" / robot / "policy.onnx"
+    return paths.home(robot) / "models" / robot / "policy.onnx"
 
 
 def policy_file(robot: str, model_file: str) -> Path:

@@ -77,7 +77,7 @@ class Task(ABC):
     @property
     def model_file(self) -> Path:
         """The MJCF file."""
-        return paths.share() / "models" / self.name / "scene.xml"
+        return paths.home(self.name) / "models" / self.name / "scene.xml"
 
     def load_model(self) -> mujoco.MjModel:
         """A fresh model; its ``opt.timestep`` is the planning step [s].
