@@ -2,19 +2,13 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
-from rich.console import Console
-from rich.table import Table
+from rich.console import Console, RenderableType
 from rich.text import Text
 
-_SHOWN = {
-    "simulator": ("ticks", "latency_ms p50", "latency_ms p99", "deadline_misses", "overruns"),
-    "estimator": ("health", "nis", "update_ms p50", "coasted"),
-    "policy_server": ("state", "provider", "plans", "inference_ms p50", "inference_ms p99"),
-    "spc": ("state", "replans", "replan_ms p50", "replan_ms p99", "seeds"),
-    "controller": ("driver", "reason", "select_ms p50"),
-}
+from gpc_ros.cli.board import Board
 
 
 def waiting() -> Text:
@@ -23,40 +17,36 @@ def waiting() -> Text:
 
 
 class Diagnostics:
-    """Listens to /diagnostics and keeps the latest of each node."""
+    """Listens to /diagnostics, for the board."""
 
     def __init__(self) -> None:
         import rclpy
-        from diagnostic_msgs.msg import DiagnosticArray
+        from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
         from rclpy.executors import SingleThreadedExecutor
         from rclpy.signals import SignalHandlerOptions
 
         self._rclpy = rclpy
+        self._ok = DiagnosticStatus.OK
+        self.board = Board()
         rclpy.init(args=[], signal_handler_options=SignalHandlerOptions.NO)
         self._node = rclpy.create_node("gpc_up", start_parameter_services=False, enable_rosout=False)
         self._node.create_subscription(DiagnosticArray, "/diagnostics", self._take, 10)
         self._executor = SingleThreadedExecutor()
         self._executor.add_node(self._node)
-        self.latest: dict[str, dict[str, str]] = {}
 
     def _take(self, message: Any) -> None:
         for status in message.status:
-            if status.name.startswith("gpc_ros/"):
-                self.latest[status.name.removeprefix("gpc_ros/")] = {v.key: v.value for v in status.values}
+            trouble = status.message if status.level != self._ok else ""
+            values = {pair.key: pair.value for pair in status.values}
+            self.board.take(status.name.removeprefix("gpc_ros/"), trouble, values, time.monotonic())
 
     def spin(self, seconds: float) -> None:
         """Listen for ``seconds`` at most."""
         self._executor.spin_once(timeout_sec=seconds)
 
-    def table(self, title: str) -> Table | Text:
-        """The latest figures."""
-        if not self.latest:
-            return waiting()
-        table = Table(title=f"{title} (Ctrl-C stops)", title_justify="left", show_header=False)
-        for name, keys in _SHOWN.items():
-            values = self.latest.get(name, {})
-            table.add_row(name, "   ".join(f"{key} [bold]{values[key]}[/bold]" for key in keys if values.get(key)))
-        return table
+    def table(self, title: str) -> RenderableType:
+        """The latest figures and the last event."""
+        return self.board.table(title, time.monotonic())
 
     def close(self) -> None:
         """Leave the graph."""
