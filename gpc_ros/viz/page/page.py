@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import numpy as np
 from pydantic import BaseModel
 
 from gpc_ros.signals import NS_PER_S, Estimate
@@ -13,7 +12,7 @@ from gpc_ros.tasks.base import Task
 from gpc_ros.viz.page import camera, health
 from gpc_ros.viz.page.driving import CONTROLLER, PLANNER, Driving
 from gpc_ros.viz.page.follow import WORLD, Follower
-from gpc_ros.viz.page.goal import GoalHandle
+from gpc_ros.viz.page.goal import goal_control
 from gpc_ros.viz.page.paths import Paths
 from gpc_ros.viz.page.plant import SIMULATOR, Plant
 from gpc_ros.viz.page.plots import Plots
@@ -65,7 +64,6 @@ class Page:
         self._port = port
         self._due: dict[str, int] = {}
         camera.aim(server, task.model)
-        self._scene = _Scene(server.scene, task, port)
         self._add_panels(task, models, period_ns)
 
     def _add_panels(self, task: Task, models: Mapping[str, type[BaseModel]], period_ns: int) -> None:
@@ -75,6 +73,7 @@ class Page:
         )
         self._headline = gui.add_markdown("")
         self._driving = Driving(gui, self._port)
+        self._scene = _Scene(self._server, task, self._port)
         with gui.add_folder("Simulation") as self._plant_folder:
             self._plant = Plant(gui, self._port, task.model)
         with gui.add_folder("Tuning"):
@@ -132,15 +131,15 @@ class Page:
 class _Scene:
     """What is seen in 3-D."""
 
-    def __init__(self, scene: Any, task: Task, port: Port) -> None:
+    def __init__(self, server: Server, task: Task, port: Port) -> None:
+        scene = server.scene
         scene.configure_default_lights(cast_shadow=True)
-        model, goal = task.model, np.array(task.goal, dtype=float)
-        self._robot = Robot(scene, model, f"{WORLD}/robot")
-        self._ghost = Robot(scene, model, f"{WORLD}/truth", ghost=True)
+        self._robot = Robot(scene, task, f"{WORLD}/robot")
+        self._ghost = Robot(scene, task, f"{WORLD}/truth", ghost=True)
         self._ghost.set_visible(visible=False)
         self._paths = Paths(scene, Preview(task), below=WORLD)
-        self._goal = GoalHandle(scene, model, goal, below=WORLD) if task.goal else None
-        self._follower = Follower(scene, model, self._robot)
+        self._goal = goal_control(task, scene, server.gui, below=WORLD)
+        self._follower = Follower(scene, task.model, self._robot)
         self._port = port
 
     def show(self, news: News) -> None:

@@ -8,6 +8,7 @@ import mujoco
 import numpy as np
 
 from gpc_ros.signals import Array
+from gpc_ros.tasks.base import Task
 from gpc_ros.viz.geometry import Kinematics, Shape, shapes
 from gpc_ros.viz.page import meshes
 
@@ -18,10 +19,11 @@ _SEEN_RAD = 0.03  # angle, from which on two poses look different
 
 
 class Robot:
-    """The shapes of ``model`` below ``name`` in viser's ``scene``; as a ghost, those that move, in one pale colour."""
+    """The shapes of a robot below ``name`` in viser's ``scene``; as a ghost, those that move, in one pale colour."""
 
-    def __init__(self, scene: Any, model: mujoco.MjModel, name: str, *, ghost: bool = False) -> None:
-        self._kinematics = Kinematics(model)
+    def __init__(self, scene: Any, task: Task, name: str, *, ghost: bool = False) -> None:
+        model = task.model
+        self._kinematics = Kinematics(model, task.goal_names)
         self._seen_m = _SEEN * float(model.stat.extent)
         self._shown: Array | None = None
         self._bodies: dict[int, Any] = {}

@@ -309,9 +309,39 @@ def test_the_goal_is_moved_by_the_mouse_and_by_others(stage: Callable[[str], Sta
     assert goal == pytest.approx([0.13, 0.05])
 
 
-def drag(browser: Browser, position: tuple[float, float, float]) -> None:
+@pytest.mark.parametrize("yaw", [0.0, 1.0, -2.5])
+def test_a_goal_that_has_a_direction_is_turned(stage: Callable[[str], Stage], yaw: float) -> None:
+    push_t = stage("push_t")
+    browser = push_t.browser()
+    push_t.at(list(push_t.task.model.qpos0), goal=np.array([0.01, 0.02, yaw]))
+    push_t.refresh()
+    browser.until(lambda: browser.scene["/world/goal"].get("position", [0])[0] == 0.01, "the goal")
+    w, _, _, z = browser.scene["/world/goal"].get("wxyz", (1.0, 0.0, 0.0, 0.0))
+    assert 2 * math.atan2(z, w) == pytest.approx(yaw)
+    drag(browser, (0.05, -0.05, 0.5), turn=yaw + 0.1)
+    browser.until(lambda: push_t.page._scene._goal._wanted is not None, "the mouse")
+    push_t.refresh()
+    assert push_t.port.calls[-1][1] == pytest.approx([0.05, -0.05, yaw + 0.1])
+
+
+def test_a_goal_that_is_no_place_has_sliders(stage: Callable[[str], Stage]) -> None:
+    walker = stage("walker")
+    browser = walker.browser()
+    walker.at(list(walker.task.model.qpos0), goal=np.array([7.0]))  # faster than the slider goes
+    walker.refresh()
+    browser.until(lambda: browser.of("Goal: speed")["value"] == 7.0, "the goal")
+    assert browser.of("Goal: speed")["max"] == 7.0
+    assert "/world/goal" not in browser.scene
+    browser.set("Goal: speed", -1.0)
+    browser.until(lambda: walker.page._scene._goal._wanted is not None, "the slider")
+    walker.refresh()
+    assert walker.port.calls[-1][1] == pytest.approx([-1.0])
+
+
+def drag(browser: Browser, position: tuple[float, float, float], turn: float = 0.0) -> None:
+    wxyz = (math.cos(turn / 2), 0.0, 0.0, math.sin(turn / 2))
     browser.send(messages.TransformControlsDragStartMessage("/world/goal"))
-    browser.send(messages.TransformControlsUpdateMessage("/world/goal", (1.0, 0.0, 0.0, 0.0), position))
+    browser.send(messages.TransformControlsUpdateMessage("/world/goal", wxyz, position))
     browser.send(messages.TransformControlsDragEndMessage("/world/goal"))
 
 

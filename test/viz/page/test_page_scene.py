@@ -54,8 +54,9 @@ def random_qpos(model: mujoco.MjModel, seed: int) -> Array:
 @pytest.mark.parametrize("robot", ROBOTS)
 def test_the_robot_is_where_the_model_has_it(robot: str) -> None:
     """A shape's pose below its body's, and the body's in the world, make up that of the geom."""
-    model, scene = task_of(robot).model, Scene()
-    drawn, kinematics = Robot(scene, model, "/robot"), Kinematics(model)
+    task, scene = task_of(robot), Scene()
+    model = task.model
+    drawn, kinematics = Robot(scene, task, "/robot"), Kinematics(model)
     qpos = random_qpos(model, 3)
     drawn.show(qpos)
     for shape, position, wxyz in zip(shapes(model), *kinematics.poses(qpos), strict=True):
@@ -71,7 +72,7 @@ def test_the_robot_is_where_the_model_has_it(robot: str) -> None:
 @pytest.mark.parametrize("robot", ROBOTS)
 def test_the_ghost_is_what_moves_and_nothing_else(robot: str) -> None:
     model, scene = task_of(robot).model, Scene()
-    Robot(scene, model, "/truth", ghost=True)
+    Robot(scene, task_of(robot), "/truth", ghost=True)
     drawn = {name.rsplit("/", 1)[-1] for name, node in scene.nodes.items() if node.kind != "add_frame"}
     before, after = (Kinematics(model).poses(qpos) for qpos in (np.array(model.qpos0), random_qpos(model, 5)))
     moves = np.abs(before[0] - after[0]).max(axis=1) + np.abs(before[1] - after[1]).max(axis=1) > 1e-9
@@ -80,8 +81,8 @@ def test_the_ghost_is_what_moves_and_nothing_else(robot: str) -> None:
 
 
 def test_a_pose_that_is_no_news_is_not_sent() -> None:
-    model, scene = task_of("cart_pole").model, Scene()
-    robot = Robot(scene, model, "/robot")
+    scene = Scene()
+    robot = Robot(scene, task_of("cart_pole"), "/robot")
     qpos = np.array([0.5, 0.1])
     robot.show(qpos)
     first = scene.nodes["/robot/body 1"].position
@@ -92,7 +93,7 @@ def test_a_pose_that_is_no_news_is_not_sent() -> None:
 @pytest.mark.parametrize(("shift", "seen"), [(0.0, False), (1e-4, False), (0.2, True)])
 @pytest.mark.parametrize("joint", [0, 1])
 def test_the_eye_tells_large_differences_only(joint: int, shift: float, seen: bool) -> None:
-    robot = Robot(Scene(), task_of("cart_pole").model, "/robot")
+    robot = Robot(Scene(), task_of("cart_pole"), "/robot")
     qpos = np.array([0.3, 0.7])
     assert robot.differs(qpos, qpos + shift * np.eye(2)[joint]) is seen
 
@@ -181,7 +182,7 @@ def test_colours_go_by_rank_and_need_no_spread() -> None:
 def test_a_robot_that_travels_stays_in_view_and_on_the_floor() -> None:
     """The world moves below it; nothing that stands on the floor seems to slide over its lines."""
     task, scene = task_of("walker"), Scene()
-    robot = Robot(scene, task.model, "/world/robot")
+    robot = Robot(scene, task, "/world/robot")
     follower = Follower(scene, task.model, robot)
     floor = next(node for name, node in scene.nodes.items() if name.endswith("/floor"))
     first = np.array(floor.position)
@@ -200,9 +201,9 @@ def test_a_robot_that_travels_stays_in_view_and_on_the_floor() -> None:
 
 
 def test_a_robot_that_stays_is_not_followed() -> None:
-    model, scene = task_of("cart_pole").model, Scene()
-    robot = Robot(scene, model, "/world/robot")
-    follower = Follower(scene, model, robot)
+    task, scene = task_of("cart_pole"), Scene()
+    robot = Robot(scene, task, "/world/robot")
+    follower = Follower(scene, task.model, robot)
     robot.show(np.array([1.0, 0.0]))
     follower.show()
     assert not hasattr(scene.nodes["/world"], "position")
