@@ -194,7 +194,7 @@ class BatchedSearch:
 
     def _linearized(self, problem: Problem, points: Array, shape: tuple[int, ...]) -> _Linear:
         """The residuals at ``points`` (E, n) and their derivatives by the plan and, where wanted, by the state."""
-        around, moves = polish.perturbations(points)
+        around, moves = polish.perturbations(points, self._parameters.perturbation)
         count, size = points.shape
         states = 0 if self._nearby is None else len(self._nearby.spread)
         all_points = np.concatenate(

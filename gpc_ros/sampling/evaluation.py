@@ -60,13 +60,15 @@ class Evaluator:
         values = aggregate(total(shares, trajectories), self._risk, beta=self._beta)
         return Costs(values, shares.mean(axis=1) if shares.shape[1] > 1 else shares[:, 0])
 
-    def polished(self, knots: Array) -> tuple[Array, Costs]:
+    def polished(self, knots: Array, perturbation: float) -> tuple[Array, Costs]:
         """One Gauss-Newton step from ``knots`` (K, nu): the points tried (L, K, nu) and what they cost.
+
+        The derivatives are differences over ``perturbation`` [half ctrlranges].
 
         The steps are those of the mean cost over domains; which of them is best is left to the risk measure.
         """
         point = ((knots - self._middle) / self._half).ravel()
-        beside, moves = polish.perturbations(point)
+        beside, moves = polish.perturbations(point, perturbation)
         residuals = self._residuals(self._knots(np.vstack([point, beside]), knots.shape))
         if not np.isfinite(residuals).all():
             return knots[np.newaxis], self.costs(knots[np.newaxis])

@@ -16,16 +16,15 @@ from gpc_ros.signals import Array
 
 DAMPINGS = np.geomspace(1e-5, 1.0, 6)
 """Levenberg factors tried at once, in units of the largest diagonal entry of J^T J."""
-_PERTURBATION = 0.01  # of half the ctrlrange: well above rounding, small against the curvature of smooth plants
 _BOUND_PASSES = 8
 
 
-def perturbations(point: Array) -> tuple[Array, Array]:
-    """Points (E, n, n) beside ``point`` (E, n) in [-1, 1], row i moved in variable i, and the moves (E, n).
+def perturbations(point: Array, size: float) -> tuple[Array, Array]:
+    """Points (E, n, n) beside ``point`` (E, n) in [-1, 1], row i moved by ``size`` in variable i; the moves (E, n).
 
     Each variable moves inwards, so that every point can be rolled out as it is.
     """
-    moves = np.where(point > 0, -_PERTURBATION, _PERTURBATION)
+    moves = np.where(point > 0, -size, size)
     return point[..., np.newaxis, :] + moves[..., np.newaxis, :] * np.eye(point.shape[-1]), moves
 
 

@@ -27,6 +27,13 @@ class SearchParameters(RuleParameters):
     samples: int = parameter(16, "candidates drawn per iteration, the nominal plan included", ge=1, le=10_000)
     iterations: int = parameter(1, "updates per replan", ge=1, le=100)
     polish: int = parameter(1, "Gauss-Newton steps after the last update; 0: none", ge=0, le=20)
+    perturbation: float = parameter(
+        0.01,
+        "step of the polish's differences: smaller for plants that amplify what is done to them, larger with contacts",
+        unit="of half the ctrlrange",
+        gt=0,
+        le=1,
+    )
     margin: float = parameter(
         0.3,
         "with a polish: share by which another plan must be cheaper than the nominal to be polished instead",
@@ -159,7 +166,7 @@ class Search:
         for _ in range(self._parameters.polish):
             if self._stop():
                 break
-            tried, costs = self._evaluator.polished(found.knots)
+            tried, costs = self._evaluator.polished(found.knots, self._parameters.perturbation)
             index = int(np.argmin(costs.values))
             if not costs.values[index] < found.cost:
                 break

@@ -14,14 +14,15 @@ def linear(seed: int) -> tuple[np.ndarray, np.ndarray]:
     return rng.normal(size=(12, 5)), rng.normal(size=12)
 
 
-def test_jacobian_by_inward_differences_is_the_analytic_one() -> None:
+@pytest.mark.parametrize("size", [0.05, 0.01, 1e-4])
+def test_jacobian_by_inward_differences_is_the_analytic_one(size: float) -> None:
     point = np.array([0.2, -1.0, 1.0, 0.0])
-    beside, moves = polish.perturbations(point)
+    beside, moves = polish.perturbations(point, size)
     assert np.abs(beside).max() <= 1.0
     found = polish.jacobian(np.sin(point), np.sin(beside), moves)
-    np.testing.assert_allclose(found, np.diag(np.cos(point)), atol=0.01)  # half a perturbation times the curvature
+    np.testing.assert_allclose(found, np.diag(np.cos(point)), atol=size)  # half a perturbation times the curvature
     A, b = linear(0)
-    beside, moves = polish.perturbations(np.zeros(5))
+    beside, moves = polish.perturbations(np.zeros(5), size)
     np.testing.assert_allclose(polish.jacobian(-b, beside @ A.T - b, moves), A, atol=1e-10)
 
 
@@ -75,7 +76,7 @@ def test_polish_of_a_plan_gains_and_stays_in_range(puck: Task, make_evaluator, d
     evaluator = make_evaluator(puck, domains=domains, risk=risk)
     knots = evaluator.clip(np.random.default_rng(0).normal(1.0, 1.0, (5, 1)))
     before = evaluator.costs(knots[np.newaxis]).values[0]
-    tried, costs = evaluator.polished(knots)
+    tried, costs = evaluator.polished(knots, 0.01)
     assert tried.min() >= -1.0
     assert tried.max() <= 3.0
     assert costs.values.min() < before
@@ -87,6 +88,6 @@ def test_polish_of_a_plan_gains_and_stays_in_range(puck: Task, make_evaluator, d
 def test_polish_of_a_diverging_plan_gives_it_back(puck: Task, make_evaluator) -> None:
     evaluator = make_evaluator(puck)
     evaluator.begin(np.array([np.inf]), np.zeros(1), np.array(puck.goal))
-    tried, costs = evaluator.polished(np.ones((5, 1)))
+    tried, costs = evaluator.polished(np.ones((5, 1)), 0.01)
     np.testing.assert_array_equal(tried, np.ones((1, 5, 1)))
     assert np.isposinf(costs.values).all()
