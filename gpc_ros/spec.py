@@ -158,7 +158,7 @@ _NODES = (
     ),
     Node(
         "recorder",
-        (*_MEASURED, "ground_truth", *_PLANS, *_EVENTS, "/diagnostics"),
+        (*_MEASURED, "free_joint/odometry", "ground_truth", *_PLANS, *_EVENTS, "/diagnostics"),
         ("/diagnostics",),
         "writes every message to an MCAP file",
         observer=True,
