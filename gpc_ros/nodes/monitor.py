@@ -8,7 +8,6 @@ from __future__ import annotations
 import struct
 import time
 from collections import deque
-from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
@@ -48,7 +47,6 @@ class Monitor(Shell):
         self.latest: dict[str, bytes] = {}
         self._watched = Latest(self.node, dict.fromkeys(_WATCHED, _DEPTH))
         self._watched.open()
-        self._tell = {topic: self.refusing(topic, partial(self._on_message, topic)) for topic in _WATCHED}
         self._found: tuple[dict[str, object], list[str]] = {}, ["no message yet"]
         self._used = deque([(now_ns, time.process_time_ns())], maxlen=p.window_s + 1)
         self._markers = MarkerPublisher(self)
@@ -65,18 +63,18 @@ class Monitor(Shell):
 
     def look(self) -> None:
         """Take in what has come."""
-        for topic, tell in self._tell.items():
+        add = self.pipeline.add
+        for topic in _WATCHED:
             for data, info in self._watched.take(topic):
-                tell(data, info)
+                try:
+                    stamp_ns = _stamp(data)
+                except InvalidSignal:
+                    self.refusing(topic, _read)(data, info)  # counts and names it
+                    continue
+                self.latest[topic] = data
+                sent_ns = info["source_timestamp"] or info["received_timestamp"]
+                add(topic, stamp_ns, sent_ns, info["publication_sequence_number"], info["publisher_gid"]["data"])
         self.pipeline.journey.settle()
-
-    def _on_message(self, topic: str, data: bytes, info: Any) -> None:
-        if len(data) < _STAMP.size or not data.startswith(REPRESENTATION):
-            raise InvalidSignal("encoding", "message has no little-endian header")
-        self.latest[topic] = data
-        sent_ns = info["source_timestamp"] or info["received_timestamp"]
-        number, publisher = info["publication_sequence_number"], bytes(info["publisher_gid"]["data"])
-        self.pipeline.add(topic, time_of(*_STAMP.unpack_from(data)), sent_ns, number, publisher)
 
     def _sum_up(self, lateness_ns: int) -> None:
         self.look()
@@ -117,6 +115,21 @@ class Monitor(Shell):
     def summary(self) -> dict[str, object]:
         """The figures of the last seconds."""
         return dict(self._found[0])
+
+
+def _stamp(data: bytes) -> int:
+    """Stamp [ns] of the header that a message begins with: all that is decoded of it.
+
+    Raises:
+        InvalidSignal: if it has none.
+    """
+    if len(data) < _STAMP.size or not data.startswith(REPRESENTATION):
+        raise InvalidSignal("encoding", "message has no little-endian header")
+    return time_of(*_STAMP.unpack_from(data))
+
+
+def _read(data: bytes, info: Any) -> None:
+    _stamp(data)
 
 
 def main() -> int:
