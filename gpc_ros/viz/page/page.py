@@ -7,21 +7,17 @@ from typing import Any
 
 from pydantic import BaseModel
 
-from gpc_ros.signals import NS_PER_S, Estimate
+from gpc_ros.signals import NS_PER_S
 from gpc_ros.tasks.base import Task
 from gpc_ros.viz.page import camera, health
 from gpc_ros.viz.page.driving import CONTROLLER, PLANNER, Driving
-from gpc_ros.viz.page.follow import WORLD, Follower
-from gpc_ros.viz.page.goal import goal_control
-from gpc_ros.viz.page.paths import Paths
 from gpc_ros.viz.page.plant import SIMULATOR, Plant
 from gpc_ros.viz.page.plots import Plots
 from gpc_ros.viz.page.port import News, Port
-from gpc_ros.viz.page.robot import Robot
+from gpc_ros.viz.page.scene import Scene
 from gpc_ros.viz.page.server import Server
 from gpc_ros.viz.page.settings import settings
 from gpc_ros.viz.page.tuning import Control
-from gpc_ros.viz.preview import Preview
 
 TUNED = {
     "policy_server": ("warm_start",),
@@ -73,7 +69,7 @@ class Page:
         )
         self._headline = gui.add_markdown("")
         self._driving = Driving(gui, self._port)
-        self._scene = _Scene(self._server, task, self._port)
+        self._scene = Scene(self._server, task, self._port)
         with gui.add_folder("Simulation") as self._plant_folder:
             self._plant = Plant(gui, self._port, task.model)
         with gui.add_folder("Tuning"):
@@ -126,48 +122,6 @@ class Page:
         if due:
             self._due[what] = now_ns + round(NS_PER_S / rate_hz)
         return due
-
-
-class _Scene:
-    """What is seen in 3-D."""
-
-    def __init__(self, server: Server, task: Task, port: Port) -> None:
-        scene = server.scene
-        scene.configure_default_lights(cast_shadow=True)
-        self._robot = Robot(scene, task, f"{WORLD}/robot")
-        self._ghost = Robot(scene, task, f"{WORLD}/truth", ghost=True)
-        self._ghost.set_visible(visible=False)
-        self._paths = Paths(scene, Preview(task), below=WORLD)
-        self._goal = goal_control(task, scene, server.gui, below=WORLD)
-        self._follower = Follower(scene, task.model, self._robot)
-        self._port = port
-
-    def show(self, news: News) -> None:
-        if self._goal is not None and (wanted := self._goal.take()) is not None:
-            self._port.go_to(wanted)
-        if self._goal is not None and news.goal is not None:
-            self._goal.show(news.goal)
-            self._robot.place_goal(news.goal)
-        if news.estimate is None:
-            return
-        self._robot.show(news.estimate.qpos)
-        self._follower.show()
-        self._show_truth(news.truth, news.estimate)
-
-    def show_plan(self, news: News) -> None:
-        if news.estimate is not None:
-            self._paths.show_plan(news.estimate, news.plan)
-
-    def show_candidates(self, news: News) -> None:
-        if news.estimate is not None:
-            self._paths.show_candidates(news.estimate, news.candidates)
-
-    def _show_truth(self, truth: Estimate | None, estimate: Estimate) -> None:
-        """The ghost: only where it can be told from the robot, for two surfaces in one place flicker."""
-        visible = truth is not None and self._ghost.differs(truth.qpos, estimate.qpos)
-        self._ghost.set_visible(visible=visible)
-        if truth is not None and visible:
-            self._ghost.show(truth.qpos)
 
 
 def _controls(

@@ -26,6 +26,7 @@ class Robot:
         self._kinematics = Kinematics(model, task.goal_names)
         self._seen_m = _SEEN * float(model.stat.extent)
         self._shown: Array | None = None
+        self._goal: Array | None = None
         self._bodies: dict[int, Any] = {}
         self._floors: list[tuple[Any, Array, float]] = []  # node, where it is in the model, distance of its lines
         for shape in shapes(model):
@@ -65,8 +66,9 @@ class Robot:
 
     def place_goal(self, goal: Array) -> None:
         """Move the mark of the goal, where the model has one, with the next state."""
-        self._kinematics.place_goal(goal)
-        self._shown = None
+        if self._goal is None or not np.array_equal(goal, self._goal):
+            self._goal, self._shown = goal, None
+            self._kinematics.place_goal(goal)
 
     def set_visible(self, *, visible: bool) -> None:
         """Show or hide all of it."""
