@@ -112,7 +112,7 @@ class Board:
         status = self._latest.get(node)
         rates = [_number(self._value(_MONITOR, f"rate_hz {topic}")) for topic in _TOPICS.get(node, ())]
         rate = max((rate for rate in rates if rate is not None), default=None)
-        used = [_number(self._value(node, f"{_TIMES.get(node)} {key}")) for key in ("p50", "p99")]
+        used = [_number(self._value(node, f"{_TIMES.get(node)} {key}")) or None for key in ("p50", "p99")]
         figures = [_shown(rate, ".0f"), *(_shown(value, ".2f") for value in used)]
         if status is None:
             return Text(node), Text("starting", "dim"), *map(Text, figures), Text()

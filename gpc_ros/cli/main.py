@@ -12,7 +12,7 @@ from gpc_ros.errors import GpcError
 
 _COMMANDS = (
     *("up", "replay", "plot", "rerun", "eval", "train", "export", "check", "card", "ablate"),
-    *("bench", "doctor", "list", "reference", "reproduce"),
+    *("bench", "doctor", "list", "reference", "render", "reproduce"),
 )
 
 
