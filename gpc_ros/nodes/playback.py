@@ -40,10 +40,10 @@ class Stage:
     """
 
     def __init__(self, names: Mapping[Channel, str], *, meant: Collection[str], namespace: str) -> None:
+        kinds = {channel: _class(channel) for channel in names}
         network.close_unless_told()
         for name in ("gpc up", *(f"{namespace.rstrip('/')}/{node}" for node in spec.CONTROL)):
             network.claim(name)
-        kinds = {channel: _class(channel) for channel in names}
         self._context = Context()
         rclpy.init(args=[], context=self._context, signal_handler_options=SignalHandlerOptions.NO)
         self._node = Node("replay", context=self._context, start_parameter_services=False, enable_rosout=False)
@@ -107,8 +107,8 @@ class Stage:
 def _class(channel: Channel) -> type:
     package, _, kind = channel.kind.partition("/")
     try:
-        found: type = getattr(import_module(f"{package}.msg"), kind)
-    except (ImportError, AttributeError, ValueError):
+        found: type = getattr(import_module(f"{package or '?'}.msg"), kind)
+    except (ImportError, AttributeError):
         raise GpcError(
             f"{channel.topic}: messages of type {channel.kind or 'unknown'} are not installed; leave it out by --topics"
         ) from None

@@ -45,7 +45,7 @@ class Tape:
 
     def put(self, topic: str, entry: Entry) -> None:
         """Have a message of ``topic`` written, after those before it: what was sent again may have arrived earlier."""
-        if self.trouble or len(self._entries) >= self.limit:
+        if self.trouble or self._stop.is_set() or len(self._entries) >= self.limit:
             self.dropped[topic] += 1
             return
         self._latest[topic] = max(entry.log_ns, self._latest.get(topic, 0))
@@ -82,7 +82,9 @@ class Tape:
             self.dropped.update(topic for topic, _ in batch)
 
     def close(self) -> None:
-        """Write the rest and end the file."""
+        """Write the rest and end the file; what comes after that is dropped."""
+        if self._stop.is_set():
+            return
         self._stop.set()
         if self._thread.ident is not None:
             self._thread.join()

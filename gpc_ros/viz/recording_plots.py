@@ -69,7 +69,7 @@ def _latencies(axis: Any, history: History) -> None:
             p50, p99 = np.percentile(times_ms, (50, 99))
             label = f"{name}\np50 {p50:.2f}, p99 {p99:.2f}"
             axis.plot(history.seconds(stamps), times_ms, ".", markersize=2.0, alpha=0.6, label=label)
-    if any(len(stamps) for stamps, _ in found.values()):
+    if any((times_ms > 0).any() for _, times_ms in found.values()):
         axis.set_yscale("log")
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
@@ -14,6 +15,7 @@ from gpc_ros.nodes.controller import Controller
 from gpc_ros.nodes.estimator import Estimator
 from gpc_ros.nodes.monitor import Monitor
 from gpc_ros.nodes.policy_server import PolicyServer
+from gpc_ros.nodes.recorder import Recorder
 from gpc_ros.nodes.shell import Shell
 from gpc_ros.nodes.simulator import Simulator
 from gpc_ros.nodes.spc import Spc
@@ -72,6 +74,21 @@ def test_the_web_node_has_those_of_the_table_while_a_browser_looks(start: Callab
     kinds = {NAMES[end.topic_name]: end.msg_type for end in ends}
     assert all(spec.TOPICS[t].message.endswith(f"/{kinds[t].__name__}") for t in kinds if t)
     browser.close()
+
+
+def test_the_recorder_has_those_of_the_table_and_one_for_each_free_joint(
+    start: Callable[..., Rig], tmp_path: Path
+) -> None:
+    pytest.importorskip("mcap", reason="needs mcap")
+    rig = start(Recorder, robot="crane", folder=str(tmp_path))
+    odometry = {f"/{joint}/odometry": "free_joint/odometry" for joint in rig.codec.free_joints}
+    names = NAMES | odometry
+    expected = set(spec.NODES["recorder"].inputs)
+    assert {names[end.topic_name] for end in rig.shell.node.subscriptions} - {""} == expected
+    assert {names[end.topic_name] for end in rig.shell.node.publishers} - {""} == set(spec.NODES["recorder"].outputs)
+    for end in rig.shell.node.subscriptions:
+        if topic := names[end.topic_name]:
+            assert spec.TOPICS[topic].message.endswith(f"/{end.msg_type.__name__}")
 
 
 @pytest.mark.parametrize("lockstep", ["false", "true"])
