@@ -32,6 +32,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--size", default="480x270", metavar="WxH", help="in pixels (default: 480x270)")
     parser.add_argument("--fps", type=arguments.at_least(1), default=20, metavar="N", help="a second (default: 20)")
     parser.add_argument("--camera", default="", metavar="NAME", help="camera of the model (default: one that follows)")
+    parser.add_argument("--zoom", type=_zoom, default=1.0, metavar="X", help="so many times as large (default: 1)")
     arguments.add_overrides(parser)
     return parser
 
@@ -63,7 +64,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _pictures(loop: ClosedLoop, args: argparse.Namespace) -> Iterator[Picture]:
     width, height = _size(args.size)
-    with Camera(loop.simulation.model, width=width, height=height, name=args.camera) as camera:
+    with Camera(loop.simulation.model, width=width, height=height, name=args.camera, zoom=args.zoom) as camera:
         yield camera.take(loop.simulation.data)
         for _ in range(round(args.seconds * args.fps)):
             loop.run(1.0 / args.fps)
@@ -75,3 +76,13 @@ def _size(text: str) -> tuple[int, int]:
     if not (cross and width.isdecimal() and height.isdecimal() and min(int(width), int(height)) >= _LEAST):
         raise GpcError(f"--size {text}: expected WIDTHxHEIGHT in pixels, of at least {_LEAST}, as 480x270")
     return int(width), int(height)
+
+
+def _zoom(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0.1 <= value <= 10:
+        raise GpcError(f"--zoom {text}: expected a number from 0.1 to 10")
+    return value

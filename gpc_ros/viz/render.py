@@ -22,13 +22,15 @@ Picture = NDArray[np.uint8]
 
 _WAYS = {"egl": "EGL", "osmesa": "OSMesa"}
 _HOW = "apt install libegl1 libgl1-mesa-dri (EGL) or libosmesa6 (OSMesa)"
-_COLOURS = 64  # of a GIF: what the models need, with their shades
+_COLOURS = 128  # of a GIF
+_RARE = 0.4  # exponent on how often a colour occurs: without, sky and floor take the whole palette
 
 
 class Camera:
     """Takes pictures of a model, (height, width, 3) each. A context manager: OpenGL wants an end.
 
-    ``name`` is a camera of the model; by default one that follows the robot, else the model's first one.
+    ``name`` is a camera of the model; by default one that follows the robot, else the model's first one. ``zoom``
+    makes its picture so many times as large.
     ``MUJOCO_GL=egl`` or ``osmesa`` chooses how; by default what is installed.
 
     Raises:
@@ -36,8 +38,11 @@ class Camera:
         UnknownName: the model has no such camera; lists those it has.
     """
 
-    def __init__(self, model: mujoco.MjModel, *, width: int = 480, height: int = 270, name: str = "") -> None:
+    def __init__(
+        self, model: mujoco.MjModel, *, width: int = 480, height: int = 270, name: str = "", zoom: float = 1.0
+    ) -> None:
         model = _small(model, width, height)
+        model.cam_fovy[:] /= zoom
         self._model = model
         self._view = mujoco.MjvCamera()
         if (chosen := _camera(model, name)) >= 0:
@@ -87,8 +92,8 @@ def save(pictures: Sequence[Picture], file: Path, *, rate_hz: float) -> None:
         if file.suffix == ".png":
             writer.fromarray(pictures[-1]).save(file, optimize=True)
             return
-        some = np.concatenate(pictures[:: max(1, len(pictures) // 8)])
-        fixed: dict[str, Any] = {"palette": writer.fromarray(some).quantize(_COLOURS), "dither": writer.Dither.NONE}
+        colours = writer.fromarray(_colours(pictures)[np.newaxis]).quantize(_COLOURS)
+        fixed: dict[str, Any] = {"palette": colours, "dither": writer.Dither.NONE}
         first, *others = (writer.fromarray(picture).quantize(**fixed) for picture in pictures)
         first.save(file, save_all=True, append_images=others, duration=round(1e3 / rate_hz), loop=0, optimize=True)
     except OSError as error:
@@ -110,6 +115,13 @@ def check_file(file: Path) -> Any:
     except ImportError:
         raise GpcError("pictures need Pillow: pip install pillow") from None
     return Image
+
+
+def _colours(pictures: Sequence[Picture]) -> Picture:
+    """Colours (N, 3) of ``pictures``, each as often as it is to weigh in a palette."""
+    some = np.concatenate([picture.reshape(-1, 3) for picture in pictures[:: max(1, len(pictures) // 8)]])
+    _, first, counts = np.unique((some >> 3) @ (1024, 32, 1), return_index=True, return_counts=True)
+    return some[first].repeat(np.ceil(counts**_RARE).astype(int), axis=0)
 
 
 def _small(model: mujoco.MjModel, width: int, height: int) -> mujoco.MjModel:

@@ -74,6 +74,27 @@ def test_the_model_is_left_as_it_is(gl: None, model: mujoco.MjModel) -> None:
     assert (model.vis.global_.offwidth, model.vis.quality.shadowsize) == before
 
 
+def test_zoom_makes_things_larger(gl: None, model: mujoco.MjModel) -> None:
+    red = []
+    for zoom in (1.0, 2.0):
+        ball = mujoco.MjModel.from_xml_string(BALL.replace("<geom", "<camera pos='0 0 1'/><geom"))
+        with Camera(ball, **SIZE, zoom=zoom) as camera:
+            picture = camera.take(at(ball)).astype(int)
+        red.append(np.count_nonzero(picture[..., 0] - picture[..., 1] > 50))
+    assert 3 < red[1] / red[0] < 6
+
+
+def test_a_small_thing_keeps_its_colour_in_a_gif(tmp_path: Path) -> None:
+    from PIL import Image
+
+    rng = np.random.default_rng(0)
+    picture = rng.integers(120, 250, (200, 300, 1), dtype=np.uint8).repeat(3, axis=2)  # many greys
+    picture[10:13, 10:13] = (230, 120, 40)
+    render.save([picture], tmp_path / "a.gif", rate_hz=20.0)
+    with Image.open(tmp_path / "a.gif") as gif:
+        np.testing.assert_allclose(gif.convert("RGB").getpixel((11, 11)), (230, 120, 40), atol=12)
+
+
 @pytest.mark.parametrize("library", [None, "broken"])
 def test_without_opengl_it_says_what_to_install(
     model: mujoco.MjModel, monkeypatch: pytest.MonkeyPatch, library: str | None
@@ -147,6 +168,7 @@ def test_the_command_makes_an_animation(gl: None, tmp_path: Path, capsys: pytest
         (["particle", "--out", "a.mp4"], ("a.mp4", ".gif or .png")),
         (["particle", "--size", "9x9"], ("--size 9x9", "at least 16")),
         (["particle", "--size", "large"], ("--size large", "480x270")),
+        (["particle", "--zoom", "nan"], ("--zoom nan", "0.1 to 10")),
         (["particle", "--seconds", "0"], ("0", "above 0")),
         (["particle", "--camera", "elbow"], ("unknown camera 'elbow'", "fixed")),
     ],
