@@ -69,12 +69,31 @@ def run(args: argparse.Namespace) -> int:
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: stop.set())
+        diagnostics = None
         try:
             supervisor.start()
-            ended = _watch(supervisor, stop, environment, args)
+            os.environ.update(environment)
+            diagnostics = view.Diagnostics()
+            ended = _watch(supervisor, stop, diagnostics, args.robot)
         finally:
             supervisor.stop()
+            left = diagnostics is None or diagnostics.close()
         reports = {name: _read(Path(folder) / f"{name}.json") for name in values}
+    code = _tell(args, values, reports, supervisor, ended)
+    if not left:
+        sys.stdout.flush()
+        os._exit(code)  # an orderly end would wait for the middleware, too
+    return code
+
+
+def _tell(
+    args: argparse.Namespace,
+    values: dict[str, dict[str, Any]],
+    reports: dict[str, dict[str, Any]],
+    supervisor: Supervisor,
+    ended: Child | None,
+) -> int:
+    """Say how it went; the exit code."""
     if ended is not None and ended.exit_code == 2:
         return 2  # the node has said why
     result = _result(args, values, reports, supervisor)
@@ -130,6 +149,7 @@ def _children(
         return [part for key, value in given.items() for part in ("-p", f"{name}:{key}:={json.dumps(value)}")]
 
     ros = ["--ros-args", "--params-file", spec.parameters_file(args.robot)]
+
     def child(name: str) -> Child:
         node = spec.NODES[name]
         command = [sys.executable, "-m", node.module, *ros, *parameters(name)]
@@ -142,21 +162,14 @@ def _children(
     return [composed, *(child(name) for name in values if name in spec.OBSERVERS)]
 
 
-def _watch(
-    supervisor: Supervisor, stop: threading.Event, environment: dict[str, str], args: argparse.Namespace
-) -> Child | None:
+def _watch(supervisor: Supervisor, stop: threading.Event, diagnostics: view.Diagnostics, title: str) -> Child | None:
     """Until Ctrl-C or until a process has ended for good, which is returned."""
-    os.environ.update(environment)
-    diagnostics = view.Diagnostics()
-    try:
-        with Live(view.waiting(), refresh_per_second=4, transient=True, redirect_stderr=False) as live:
-            while not stop.is_set():
-                if (ended := supervisor.watch()) is not None:
-                    return ended
-                live.update(diagnostics.table(args.robot))
-                diagnostics.spin(0.2)
-    finally:
-        diagnostics.close()
+    with Live(view.waiting(), refresh_per_second=4, transient=True, redirect_stderr=False) as live:
+        while not stop.is_set():
+            if (ended := supervisor.watch()) is not None:
+                return ended
+            live.update(diagnostics.table(title))
+            diagnostics.spin(0.2)
     return None
 
 
