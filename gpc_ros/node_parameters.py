@@ -112,7 +112,7 @@ class RecorderParameters(ObserverParameters):
     folder: str = parameter("", "folder for the recording; empty: the present one", read_only=True)
     queue: int = parameter(20_000, "messages that may wait to be written; more are dropped and counted", ge=1)
     depth: int = parameter(
-        2000, "messages of a topic that the middleware keeps until they are taken", read_only=True, ge=1, le=100_000
+        5000, "messages of a topic that the middleware keeps until they are taken", read_only=True, ge=1, le=100_000
     )
 
 

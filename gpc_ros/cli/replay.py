@@ -97,7 +97,7 @@ def _chosen(recording: Recording, topics: list[str] | None) -> dict[Channel, str
 def _beginning(recording: Recording, names: dict[Channel, str], begin_ns: int) -> Iterator[Message]:
     """Messages from ``begin_ns`` on; before them, of the latched topics, what had been said last by then."""
     latched: dict[Channel, Message] = {}
-    for message in recording.messages(set(names.values())):
+    for message in (each for each in recording.messages(set(names.values())) if each.channel in names):
         if message.log_ns >= begin_ns:
             yield from latched.values()
             latched.clear()

@@ -37,7 +37,7 @@ class Recorder(Shell):
         super().__init__(loop, context)
         p = self.value
         self.lost = Counts()
-        self.file = McapFile(new_file(Path(p.folder).expanduser(), p.robot))
+        self.file = McapFile(new_file(Path(p.folder).expanduser().absolute(), p.robot))
         self.tape = Tape(self.file, p.queue)
         self._begin_s = self._heard_s = time.monotonic()
         self._taps = [tapped for topic in spec.NODES[self.name].inputs for tapped in self._tapped(topic)]
@@ -78,23 +78,24 @@ class Recorder(Shell):
     def _note_run(self) -> None:
         """What a reader has to know of the run."""
         p = self.value
-        self.tape.note(
-            "gpc_ros",
-            {
-                "robot": p.robot,
-                "version": __version__,
-                "namespace": self.node.get_namespace(),
-                "rate_hz": str(p.rate_hz),
-                "lockstep": json.dumps(p.lockstep),
-                "begin": datetime.now().astimezone().isoformat(timespec="seconds"),
-            },
-        )
+        about = {
+            "robot": p.robot,
+            "version": __version__,
+            "namespace": self.node.get_namespace(),
+            "rate_hz": str(p.rate_hz),
+            "lockstep": json.dumps(p.lockstep),
+            "begin": datetime.now().astimezone().isoformat(timespec="seconds"),
+        }
+        self.tape.note("gpc_ros", about)
 
     def _note_parameters(self, node: str, time_ns: int, values: Mapping[str, Any]) -> None:
         self.tape.note("parameters", {"node": node, "time_ns": str(time_ns), "values": json.dumps(values)})
 
     def close(self) -> None:
-        """Hear the others out, write all, say what there is."""
+        """Hear the others out, write all, say what there is; a recorder that never began leaves no file."""
+        if not self.tape.started:
+            self.file.discard()
+            return
         end_s = time.monotonic() + _LAST_WORDS_S
         while time.monotonic() < min(end_s, self._heard_s + _SILENCE_S):
             self._drain()

@@ -93,6 +93,12 @@ class McapFile:
         with contextlib.suppress(OSError):
             self._stream.close()
 
+    def discard(self) -> None:
+        """Close it and take it away."""
+        self.abandon()
+        with contextlib.suppress(OSError):
+            self.path.unlink()
+
 
 def _offered(qos: Qos) -> str:
     """What ``ros2 bag play`` is to offer on the topic, in the form that every version of it reads."""

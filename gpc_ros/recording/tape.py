@@ -43,6 +43,11 @@ class Tape:
         """Messages in the queue."""
         return len(self._entries)
 
+    @property
+    def started(self) -> bool:
+        """Whether anything is or was written."""
+        return self._thread.ident is not None
+
     def put(self, topic: str, entry: Entry) -> None:
         """Have a message of ``topic`` written, after those before it: what was sent again may have arrived earlier."""
         if self.trouble or self._stop.is_set() or len(self._entries) >= self.limit:
@@ -86,7 +91,7 @@ class Tape:
         if self._stop.is_set():
             return
         self._stop.set()
-        if self._thread.ident is not None:
+        if self.started:
             self._thread.join()
         self.write()
         try:

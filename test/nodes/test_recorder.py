@@ -17,8 +17,10 @@ import pytest
 pytest.importorskip("rclpy", reason="needs the ROS package rclpy")
 pytest.importorskip("sensor_msgs.msg", reason="needs the ROS package sensor_msgs")
 pytest.importorskip("mcap", reason="needs mcap")
+import rclpy
 import tapes
 from rcl_interfaces.srv import SetParameters
+from rclpy.context import Context
 from rclpy.parameter import Parameter
 from rclpy.qos import DurabilityPolicy, QoSProfile
 from rig import Peer, Rig
@@ -26,6 +28,7 @@ from std_msgs.msg import String
 
 from gpc_ros.errors import GpcError
 from gpc_ros.nodes.controller import Controller
+from gpc_ros.nodes.loop import Loop
 from gpc_ros.nodes.recorder import Recorder
 from gpc_ros.nodes.shell import _message
 from gpc_ros.nodes.tap import Tap
@@ -248,6 +251,19 @@ def joint_states(file: Path) -> list[bytes]:
         return [message.data for message in Recording(file).messages({"joint_states"})]
     except GpcError:  # nothing in it yet
         return []
+
+
+def test_a_recorder_that_never_began_leaves_no_file(domain: int, tmp_path: Path) -> None:
+    """As one that is refused beside another of its name."""
+    context = Context()
+    arguments = ["--ros-args", "-p", f"folder:={tmp_path}", "--log-level", "FATAL"]
+    rclpy.init(args=arguments, context=context, domain_id=domain)
+    shell = Recorder(Loop(context), context)
+    assert list(tmp_path.iterdir()) == [shell.file.path]
+    shell.close()
+    shell.node.destroy_node()
+    rclpy.try_shutdown(context=context)
+    assert list(tmp_path.iterdir()) == []
 
 
 @pytest.fixture
