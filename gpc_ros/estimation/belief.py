@@ -136,12 +136,17 @@ class Correction:
         nu = sensor.innovation(values, belief.qpos, belief.qvel)
         jacobian = sensor.jacobian(belief.qpos, belief.qvel)
         cross = jacobian.dot(belief.covariance)
-        right = np.empty((len(nu), 1 + 2 * self._nv), order="F")
-        right[:, 0], right[:, 1:] = nu, cross
-        # LAPACK itself: scipy's and numpy's wrappers take longer than the algebra
-        _, solved, failed = lapack.dposv(cross.dot(jacobian.T) + sensor.noise, right, overwrite_a=1, overwrite_b=1)
-        nis = float(nu.dot(solved[:, 0]))
-        return None if failed or not math.isfinite(nis) else Innovation(nis, cross, solved[:, 0], solved[:, 1:])
+        # LAPACK itself: scipy's and numpy's wrappers take longer than the algebra. The factor L is inverted, as dposv
+        # with the many right sides of a large robot would wake the threads of BLAS, which costs milliseconds.
+        factor, failed = lapack.dpotrf(cross.dot(jacobian.T) + sensor.noise, lower=1, clean=1, overwrite_a=1)
+        if failed:
+            return None
+        inverse, _ = lapack.dtrtri(factor, lower=1, overwrite_c=1)
+        white = inverse.dot(nu)
+        nis = float(white.dot(white))
+        if not math.isfinite(nis):
+            return None
+        return Innovation(nis, cross, inverse.T.dot(white), inverse.T.dot(inverse.dot(cross)))
 
     def apply(self, belief: Belief, sensor: Sensor, innovation: Innovation) -> None:
         """Correct ``belief`` by what ``innovation`` found."""
