@@ -142,12 +142,14 @@ def _parse(file: Path) -> Any:
 def load(robot: str, node: str, model: type[P], /, **overrides: Any) -> P:
     """Parameters of ``node`` for ``robot``: defaults, then the robot's file, then ``overrides`` (nested by dots).
 
+    A node that the file does not speak of is of that robot all the same.
+
     Raises:
         UnknownName: if the robot has no parameter file, or a parameter does not exist.
         InvalidParameter: for a value of the wrong type or out of range.
         GpcError: if the file cannot be read.
     """
-    values: dict[str, Any] = {}
+    values: dict[str, Any] = {"robot": robot} if "robot" in model.model_fields else {}
     for name, value in (*_flat(read(file_of(robot)).get(node, {})), *overrides.items()):
         values = _set(values, name.split("."), value)
     return make(model, values, node)

@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
 import time
 from typing import Any
 
@@ -35,13 +36,15 @@ def echo(loop: Loop, node: Any, source: str, target: str) -> None:
 
 
 def ask(loop: Loop, node: Any, seconds: float) -> dict[str, float]:
-    """Times [ms] from a message sent at 500 Hz to the same one received."""
+    """Times [ms] from a message sent at 500 Hz to the same one received, for ``seconds`` from the first answer on."""
     publisher = node.create_publisher(JointState, "ring/a", _QOS)
     decoder, sent, times = cdr.JointStateDecoder(), dict[int, int](), Histogram()
+    first = threading.Event()
 
     def answer(data: bytes, info: Any) -> None:
         if (asked_ns := sent.pop(decoder.decode(data).stamp_ns, None)) is not None:
             times.add(time.monotonic_ns() - asked_ns)
+            first.set()
 
     def tick(lateness_ns: int) -> None:
         stamp_ns = time.monotonic_ns()
@@ -51,6 +54,7 @@ def ask(loop: Loop, node: Any, seconds: float) -> dict[str, float]:
     loop.subscribe(node, JointState, "ring/c", _QOS, answer)
     loop.every(_PERIOD_NS, tick)
     _start(loop)
+    first.wait(_LONGEST_S / 2)  # until the others have found each other
     time.sleep(seconds)
     return times.summary()
 

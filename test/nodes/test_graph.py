@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -22,23 +23,32 @@ from gpc_ros.nodes.spc import Spc
 from gpc_ros.nodes.web import Web
 
 pytestmark = pytest.mark.ros
+ODOMETRY = "free_joint/odometry"
 SHELLS = {shell.name: shell for shell in (Simulator, Estimator, PolicyServer, Controller, Spc)}
 NAMES = {f"/{topic.lstrip('/')}": topic for topic in spec.TOPICS} | {"/parameter_events": "", "/rosout": ""}
+
+
+def named(end: Any) -> str:
+    """The topic of the table that ``end`` is on; the crane's free joint is its payload."""
+    return NAMES[end.topic_name.replace("/payload/", "/free_joint/")]
 
 
 def test_there_is_a_shell_for_every_node() -> None:
     assert SHELLS.keys() == spec.CONTROL.keys()
 
 
+@pytest.mark.parametrize(("robot", "free"), [("particle", set()), ("crane", {ODOMETRY})])
 @pytest.mark.parametrize("shell", SHELLS.values(), ids=SHELLS)
-def test_a_node_has_the_ends_of_the_table_no_more_and_no_fewer(start: Callable[..., Rig], shell: type[Shell]) -> None:
+def test_a_node_has_the_ends_of_the_table_no_more_and_no_fewer(
+    start: Callable[..., Rig], shell: type[Shell], robot: str, free: set[str]
+) -> None:
     everything = {"publish_clock": "true"} if shell is Simulator else {}
-    node = start(shell, robot="particle", **everything).shell.node
-    entry = spec.NODES[shell.name]
-    assert {NAMES[end.topic_name] for end in node.subscriptions} - {""} == set(entry.inputs)
-    assert {NAMES[end.topic_name] for end in node.publishers} - {""} == set(entry.outputs)
+    node = start(shell, robot=robot, **everything).shell.node
+    entry, absent = spec.NODES[shell.name], {ODOMETRY} - free
+    assert {named(end) for end in node.subscriptions} - {""} == set(entry.inputs) - absent
+    assert {named(end) for end in node.publishers} - {""} == set(entry.outputs) - absent
     for end in (*node.subscriptions, *node.publishers):
-        if topic := NAMES[end.topic_name]:
+        if topic := named(end):
             kind = end.msg_type
             assert spec.TOPICS[topic].message == f"{kind.__module__.split('.')[0]}/{kind.__name__}"
 
