@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import partial
 from typing import Any
 
-from rcl_interfaces.msg import ParameterEvent
+from rcl_interfaces.msg import ParameterEvent, ParameterType
 from rcl_interfaces.srv import GetParameters
 from rclpy.parameter import parameter_value_to_python
 
@@ -14,6 +14,7 @@ from gpc_ros import config, spec
 from gpc_ros.node_parameters import PARAMETERS
 
 _LOOK_S = 0.5
+_NOT_SET = ParameterType.PARAMETER_NOT_SET
 
 Tell = Callable[[str, int, Mapping[str, Any]], None]
 """Takes a node's name, a time [ns], and values by parameter name."""
@@ -30,28 +31,38 @@ class ParameterSurvey:
         self._clients = {
             name: shell.node.create_client(GetParameters, f"{name}/get_parameters") for name in spec.CONTROL
         }
-        self._asked: set[str] = set()
+        self._asked: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}  # with changes since then
+        self._known: set[str] = set()
         self._timer = shell.node.create_timer(_LOOK_S, self._look)
 
     def hear(self, event: ParameterEvent) -> None:
         """Take in a message of /parameter_events."""
         namespace, _, node = event.node.rpartition("/")
-        if node in self._asked and namespace == self._shell.node.get_namespace().rstrip("/"):
-            changed = (*event.new_parameters, *event.changed_parameters)
-            self._say(node, self._now_ns(), {each.name: each.value for each in changed})
+        if node in spec.CONTROL and namespace == self._shell.node.get_namespace().rstrip("/"):
+            values = {each.name: each.value for each in (*event.new_parameters, *event.changed_parameters)}
+            if node in self._known:
+                self._say(node, self._now_ns(), values)
+            elif (pending := self._asked.get(node)) is not None:
+                pending.append((self._now_ns(), values))
 
     def _look(self) -> None:
-        """Ask those that are there and have not been asked."""
+        """Ask those that are there and have not told all."""
         for node, client in self._clients.items():
-            if node not in self._asked and client.service_is_ready():
-                self._asked.add(node)
+            if node not in self._known and node not in self._asked and client.service_is_ready():
+                self._asked[node] = []
                 future = client.call_async(GetParameters.Request(names=self._names[node]))
                 future.add_done_callback(partial(self._answer, node, self._now_ns()))
-        if len(self._asked) == len(self._clients):
+        if len(self._known) == len(self._clients):
             self._timer.cancel()
 
     def _answer(self, node: str, asked_ns: int, future: Any) -> None:
-        self._say(node, asked_ns, dict(zip(self._names[node], future.result().values, strict=False)))
+        changes, values = self._asked.pop(node), future.result().values
+        if len(values) < len(self._names[node]) or any(value.type == _NOT_SET for value in values):
+            return  # a node that is still declaring them is asked again
+        self._known.add(node)
+        self._say(node, asked_ns, dict(zip(self._names[node], values, strict=True)))
+        for time_ns, changed in changes:
+            self._say(node, time_ns, changed)
         self._shell.node.destroy_client(self._clients[node])
 
     def _say(self, node: str, time_ns: int, given: Mapping[str, Any]) -> None:
