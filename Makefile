@@ -17,7 +17,7 @@ test: $(VENV)/test.stamp
 	@.ci/run
 
 $(VENV)/demo.stamp: $(INSTALLED_FROM)
-	@PYTHON='$(PYTHON)' sh requirements/venv.sh policy
+	@PYTHON='$(PYTHON)' sh requirements/venv.sh policy,watch
 	@touch $@
 
 # What testing needs contains what the demo needs.

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Makes or renews .venv in the current folder and installs the package, editable, with the locked requirements.
-#   sh requirements/venv.sh [policy|learning|test]      PYTHON=python3.12 chooses the interpreter
+#   sh requirements/venv.sh [policy,watch|learning|test]      PYTHON=python3.12 chooses the interpreter
 # Beside a sourced ROS 2 its own rclpy is used, and the numpy that its messages were compiled against.
 set -eu
 venv=.venv
