@@ -114,7 +114,8 @@ def test_what_testing_needs_contains_what_learning_and_the_demo_need() -> None:
     extras = setup_keywords()["extras_require"]
     assert set(extras["policy"]) < set(extras["learning"]) < set(extras["test"])
     assert set(extras["watch"]) < set(extras["test"])
-    assert re.search(r"^\$\(VENV\)/demo.stamp:.*\n.*venv.sh policy,watch$", (ROOT / "Makefile").read_text(), re.MULTILINE)
+    makefile = (ROOT / "Makefile").read_text()
+    assert re.search(r"^\$\(VENV\)/demo.stamp:.*\n.*venv.sh policy,watch$", makefile, re.MULTILINE)
 
 
 def test_inference_is_on_one_device_or_the_other() -> None:
