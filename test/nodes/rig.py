@@ -19,7 +19,7 @@ from gpc_ros.nodes.codec import Codec
 from gpc_ros.nodes.loop import Loop
 from gpc_ros.nodes.shell import Shell, _message
 
-PATIENCE_S = 20.0  # a guard against hanging; nothing is measured with it
+PATIENCE_S = 60.0  # a guard against hanging; nothing is measured with it
 _rigs: dict[int, list[Rig]] = defaultdict(list)
 
 

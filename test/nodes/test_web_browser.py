@@ -37,7 +37,7 @@ pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(not (CHROMIUM and DRIVER), reason="needs chromium and chromedriver"),
 ]
-PATIENCE_S = 60.0
+PATIENCE_S = 120.0
 OPTIONS = (
     "--headless",
     "--no-sandbox",
