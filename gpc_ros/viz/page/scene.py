@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import numpy as np
+from numpy.typing import NDArray
+
 from gpc_ros.signals import Estimate
 from gpc_ros.tasks.base import Task
 from gpc_ros.viz.page.follow import WORLD, Follower
@@ -12,6 +15,8 @@ from gpc_ros.viz.page.robot import Robot
 from gpc_ros.viz.page.server import Server
 from gpc_ros.viz.preview import Preview
 
+_ZENITH_RGB, _HORIZON_RGB = (205, 221, 236), (250, 251, 252)
+
 
 class Scene:
     """The robot of ``task`` in viser's scene, where it really is, where plans lead, and its goal."""
@@ -19,6 +24,7 @@ class Scene:
     def __init__(self, server: Server, task: Task, port: Port) -> None:
         scene = server.scene
         scene.configure_default_lights(cast_shadow=True)
+        scene.set_background_image(_sky(), format="png")
         self._robot = Robot(scene, task, f"{WORLD}/robot")
         self._ghost = Robot(scene, task, f"{WORLD}/truth", ghost=True)
         self._ghost.set_visible(visible=False)
@@ -56,3 +62,10 @@ class Scene:
         self._ghost.set_visible(visible=visible)
         if truth is not None and visible:
             self._ghost.show(truth.qpos)
+
+
+def _sky() -> NDArray[np.uint8]:
+    """A picture (height, width, 3) that fades from the zenith to the horizon, which is in the middle."""
+    share = np.clip(np.linspace(0.0, 2.0, 256), 0.0, 1.0)[:, np.newaxis, np.newaxis]
+    sky = (1.0 - share) * np.array(_ZENITH_RGB) + share * np.array(_HORIZON_RGB)
+    return np.repeat(sky, 2, axis=1).astype(np.uint8)
