@@ -83,7 +83,8 @@ class Task(ABC):
         """A fresh model; its ``opt.timestep`` is the planning step [s].
 
         Raises:
-            InvalidModel: if the MJCF is missing or broken, lacks the named start, or has an unlimited actuator.
+            InvalidModel: if the MJCF is missing or broken, lacks the named start, has an unlimited actuator, or an
+                integrator that MuJoCo cannot linearise for the filter.
         """
         try:
             model = mujoco.MjModel.from_xml_path(str(self.model_file))
@@ -96,6 +97,8 @@ class Task(ABC):
             raise InvalidModel(f"{self.model_file}: no actuator")
         if unlimited := [model.actuator(i).name for i in range(model.nu) if not model.actuator_ctrllimited[i]]:
             raise InvalidModel(f"{self.model_file}: every actuator needs a ctrlrange, {unlimited} have none")
+        if model.opt.integrator == mujoco.mjtIntegrator.mjINT_RK4:
+            raise InvalidModel(f"{self.model_file}: integrator RK4 has no derivatives; take Euler or implicitfast")
         return model
 
     @cached_property

@@ -90,3 +90,10 @@ def test_no_actuator(scene):
 def test_unknown_start_lists_those_there_are():
     with pytest.raises(InvalidModel, match=r"no keyframe 'sideways'. Valid: home, hanging, upright"):
         Pendulum().start("sideways")
+
+
+def test_an_integrator_without_derivatives(scene):
+    option = '<option integrator="{}"/>'
+    text = XML.format(limits=LIMITS, key="hanging")
+    assert "RK4" in refusal(scene(text.replace("<worldbody>", option.format("RK4") + "<worldbody>")))
+    assert load(scene(text.replace("<worldbody>", option.format("implicitfast") + "<worldbody>")))
