@@ -114,6 +114,9 @@ class RecorderParameters(ObserverParameters):
     depth: int = parameter(
         5000, "messages of a topic that the middleware keeps until they are taken", read_only=True, ge=1, le=100_000
     )
+    niceness: int = parameter(
+        -10, "of the process: a busy machine shall lose no message; 0: as it was started", read_only=True, ge=-20, le=19
+    )
 
 
 PARAMETERS: dict[str, type[SharedParameters]] = {

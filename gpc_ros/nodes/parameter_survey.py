@@ -12,6 +12,7 @@ from rclpy.parameter import parameter_value_to_python
 
 from gpc_ros import config, spec
 from gpc_ros.node_parameters import PARAMETERS
+from gpc_ros.signals import NS_PER_S
 
 _LOOK_S = 0.5
 _NOT_SET = ParameterType.PARAMETER_NOT_SET
@@ -32,18 +33,19 @@ class ParameterSurvey:
             name: shell.node.create_client(GetParameters, f"{name}/get_parameters") for name in spec.CONTROL
         }
         self._asked: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}  # with changes since then
-        self._known: set[str] = set()
+        self._known: dict[str, int] = {}  # when they were asked for what they told
         self._timer = shell.node.create_timer(_LOOK_S, self._look)
 
     def hear(self, event: ParameterEvent) -> None:
         """Take in a message of /parameter_events."""
         namespace, _, node = event.node.rpartition("/")
         if node in spec.CONTROL and namespace == self._shell.node.get_namespace().rstrip("/"):
+            time_ns = event.stamp.sec * NS_PER_S + event.stamp.nanosec
             values = {each.name: each.value for each in (*event.new_parameters, *event.changed_parameters)}
-            if node in self._known:
-                self._say(node, self._now_ns(), values)
+            if time_ns > self._known.get(node, time_ns):
+                self._say(node, time_ns, values)
             elif (pending := self._asked.get(node)) is not None:
-                pending.append((self._now_ns(), values))
+                pending.append((time_ns, values))
 
     def _look(self) -> None:
         """Ask those that are there and have not told all."""
@@ -59,10 +61,11 @@ class ParameterSurvey:
         changes, values = self._asked.pop(node), future.result().values
         if len(values) < len(self._names[node]) or any(value.type == _NOT_SET for value in values):
             return  # a node that is still declaring them is asked again
-        self._known.add(node)
+        self._known[node] = asked_ns
         self._say(node, asked_ns, dict(zip(self._names[node], values, strict=True)))
         for time_ns, changed in changes:
-            self._say(node, time_ns, changed)
+            if time_ns > asked_ns:
+                self._say(node, time_ns, changed)
         self._shell.node.destroy_client(self._clients[node])
 
     def _say(self, node: str, time_ns: int, given: Mapping[str, Any]) -> None:

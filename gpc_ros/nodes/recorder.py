@@ -14,6 +14,7 @@ from rcl_interfaces.msg import ParameterEvent
 from rclpy.serialization import deserialize_message
 
 from gpc_ros import __version__, spec
+from gpc_ros.nodes import niceness
 from gpc_ros.nodes.parameter_survey import ParameterSurvey
 from gpc_ros.nodes.running import run
 from gpc_ros.nodes.shell import Shell, _message
@@ -36,6 +37,8 @@ class Recorder(Shell):
     def __init__(self, loop: Any, context: Any) -> None:
         super().__init__(loop, context)
         p = self.value
+        if p.niceness:
+            niceness.set_up(p.niceness, self.node.get_logger().info)
         self.lost = Counts()
         self.file = McapFile(new_file(Path(p.folder).expanduser().absolute(), p.robot))
         self.tape = Tape(self.file, p.queue)
@@ -44,7 +47,7 @@ class Recorder(Shell):
         survey = ParameterSurvey(self, self._note_parameters)
         changes = Tap(self.node, ParameterEvent, _CHANGES, Qos.EVENT, depth=1000, lost=self.lost)
         self._taps.append((changes, lambda data, _: survey.hear(deserialize_message(data, ParameterEvent))))
-        self.parameters.on_change(self._configure)
+        self.parameters.on_change(lambda new: setattr(self.tape, "limit", new.queue))
         self._note_run()
         loop.every(_DRAIN_NS, self._drain)
 
@@ -62,9 +65,6 @@ class Recorder(Shell):
         """Begin to write."""
         self.tape.start()
         self.say("info", f"recording to {self.file.path}")
-
-    def _configure(self, parameters: Any) -> None:
-        self.tape.limit = parameters.queue
 
     def _drain(self, lateness_ns: int = 0) -> None:
         for tap, take in self._taps:

@@ -90,7 +90,7 @@ def test_the_recorder_has_those_of_the_table_and_one_for_each_free_joint(
     start: Callable[..., Rig], tmp_path: Path
 ) -> None:
     pytest.importorskip("mcap", reason="needs mcap")
-    rig = start(Recorder, robot="crane", folder=str(tmp_path))
+    rig = start(Recorder, robot="crane", folder=str(tmp_path), niceness=0)
     odometry = {f"/{joint}/odometry": "free_joint/odometry" for joint in rig.codec.free_joints}
     names = NAMES | odometry
     expected = set(spec.NODES["recorder"].inputs)

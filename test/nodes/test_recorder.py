@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -43,7 +44,7 @@ PATIENCE_S = 120.0  # a guard against hanging; nothing is measured with it
 
 @pytest.fixture
 def recorder(start: Callable[..., Rig], tmp_path: Path) -> Callable[..., Rig]:
-    return lambda **parameters: start(Recorder, folder=str(tmp_path), **parameters)
+    return lambda **parameters: start(Recorder, folder=str(tmp_path), niceness=0, **parameters)
 
 
 def collected(node: Rig) -> int:
@@ -256,7 +257,7 @@ def joint_states(file: Path) -> list[bytes]:
 def test_a_recorder_that_never_began_leaves_no_file(domain: int, tmp_path: Path) -> None:
     """As one that is refused beside another of its name."""
     context = Context()
-    arguments = ["--ros-args", "-p", f"folder:={tmp_path}", "--log-level", "FATAL"]
+    arguments = ["--ros-args", "-p", f"folder:={tmp_path}", "-p", "niceness:=0", "--log-level", "FATAL"]
     rclpy.init(args=arguments, context=context, domain_id=domain)
     shell = Recorder(Loop(context), context)
     assert list(tmp_path.iterdir()) == [shell.file.path]
@@ -291,6 +292,7 @@ def test_asked_to_end_it_closes_the_file_and_says_what_is_in_it(process: Process
     file = process.until_it_has_written(speaking=True)
     process.popen.send_signal(signal.SIGTERM)
     _, told = process.popen.communicate(timeout=PATIENCE_S)
+    assert re.search(r"real time: niceness (-10|\(-10\) refused)", told)
     assert process.popen.returncode == 0, told
     recording = Recording(file)
     assert recording.flaw == ""
