@@ -38,6 +38,9 @@ class ExecutiveParameters(Parameters):
     switch_timeout_s: float = parameter(1.0, "a new planner must give a plan within this time", unit="s", gt=0, le=30)
     estimate_timeout_s: float = parameter(0.02, "without an estimate for this long: stop", unit="s", gt=0, le=1)
     plan_timeout_s: float = parameter(0.5, "a plan older than this drives no more", unit="s", gt=0, le=10)
+    plan_grace_s: float = parameter(
+        0.05, "a planner that answers that it has no plan goes on by its last one up to this age", unit="s", ge=0, le=1
+    )
     recover_time_s: float = parameter(
         0.1, "a planner that failed must be well for this long to drive again", unit="s", ge=0
     )
@@ -85,7 +88,8 @@ class Executive:
         self._had_plan = False
         self._estimate: Estimate | None = None
         self._arrived_ns = 0
-        self._plans: dict[str, Plan] = {}
+        self._answers: dict[str, Plan] = {}  # the latest, which may be that there is no plan
+        self._plans: dict[str, Plan] = {}  # the latest that say something
         check_planner(parameters.planner, "planner")
         self.active = parameters.planner
         self.configure(parameters)
@@ -139,6 +143,7 @@ class Executive:
             if self._older < _CLOCK_SET_BACK:
                 return self._refuse(reason)
         if last is not None and (reason or estimate.epoch != last.epoch):
+            self._answers.clear()
             self._plans.clear()
             self._hold.release()
             self._had_plan = False
@@ -177,10 +182,12 @@ class Executive:
             return self._refuse(f"{plan.planner} plan: old epoch")
         if self._estimate is not None and plan.stamp_ns > self._estimate.stamp_ns + _AHEAD_NS:
             return self._refuse(f"{plan.planner} plan: future stamp")
-        last = self._plans.get(plan.planner)
+        last = self._answers.get(plan.planner)
         if last is not None and (plan.epoch, plan.stamp_ns) <= (last.epoch, last.stamp_ns):
             return self._refuse(f"{plan.planner} plan: old stamp")
-        self._plans[plan.planner] = plan
+        self._answers[plan.planner] = plan
+        if len(plan.knots):
+            self._plans[plan.planner] = plan
         return True
 
     def due(self, planner: str) -> bool:
@@ -192,7 +199,7 @@ class Executive:
         """In lock-step: whether the plan that is due at the present estimate's tick has not come yet."""
         if self._estimate is None or self.stopped or self.active == HOLD or not self.due(self.active):
             return False
-        plan = self._plans.get(self.active)
+        plan = self._answers.get(self.active)
         return plan is None or (plan.stamp_ns, plan.epoch) != (self._estimate.stamp_ns, self._estimate.epoch)
 
     def select(self, now_ns: int) -> Command:
@@ -245,6 +252,8 @@ class Executive:
         age = time_ns - plan.stamp_ns
         if age > self.parameters.plan_timeout_s * NS_PER_S:
             return None, f"plan older than {self.parameters.plan_timeout_s:g} s"
+        if self._answers[planner] is not plan and age > self.parameters.plan_grace_s * NS_PER_S:
+            return None, "no plan any more"
         early_ns = plan.start_ns - time_ns
         ctrl = plan.at(plan.start_ns if 0 < early_ns <= EARLY_NS else time_ns)
         return ctrl, "" if ctrl is not None else "plan has ended" if age > 0 else "plan begins later"
@@ -265,7 +274,7 @@ class Executive:
             self._had_plan = False
             self.pending = ""
         elif now_ns > self._deadline_ns:
-            limit_s, plan = self.parameters.switch_timeout_s, self._plans.get(self.pending)
+            limit_s, plan = self.parameters.switch_timeout_s, self._answers.get(self.pending)
             said = " (it answers that it has none)" if plan is not None and not len(plan.knots) else ""
             self.refusal = f"no plan from '{self.pending}' within {limit_s:g} s{said}; '{self.active}' drives on"
             self.pending = ""

@@ -287,3 +287,25 @@ def test_a_plan_that_is_ready_before_its_time_begins_at_once(bench: Bench, early
     bench.tick()
     bench.plan(0.3, start_ns=bench.stamp + PERIOD + early_ms * MS)
     assert bench.tick().source == source
+
+
+def test_one_answer_without_a_plan_is_bridged_by_the_last_plan_and_more_are_not() -> None:
+    bench = Bench(blend_time_s=0.0, plan_timeout_s=10.0, plan_grace_s=3 * PERIOD / 1e9)
+    bench.plan(0.5)
+    assert bench.tick().source == "spc"
+    drivers = []
+    for _ in range(5):
+        bench.plan(knots=np.empty((0, 1)))
+        drivers.append((command := bench.tick()).source)
+    assert drivers == ["spc", "spc", "hold", "hold", "hold"]
+    assert "spc: no plan any more" in command.reason
+
+
+def test_an_answer_without_a_plan_between_plans_changes_nothing() -> None:
+    bench = Bench(blend_time_s=0.0)
+    drivers = set()
+    for tick in range(50):
+        bench.plan(**({"knots": np.empty((0, 1))} if tick % 5 == 3 else {}))
+        drivers.add(bench.tick().source)
+    assert drivers == {"spc"}
+    assert not bench.executive.counts["fallbacks"]
