@@ -179,6 +179,11 @@ def planner_of(topic: str) -> str:
     return topic.removesuffix("/plan") if topic.endswith("/plan") else ""
 
 
+def status_name(node: str, namespace: str = "/") -> str:
+    """What ``node`` is called in /diagnostics, as in ``gpc_ros/left/controller`` for the namespace /left."""
+    return "/".join(filter(None, ("gpc_ros", namespace.strip("/"), node)))
+
+
 def parameters_file(robot: str) -> str:
     """Path of the ROS parameter file of ``robot``.
 

@@ -80,3 +80,10 @@ def test_the_graph_shows_every_way_from_writer_to_reader() -> None:
 
 def test_the_readme_draws_the_graph() -> None:
     assert spec.graph() in (Path(__file__).parents[1] / "README.md").read_text()
+
+
+@pytest.mark.parametrize(
+    ("namespace", "name"), [("/", "gpc_ros/spc"), ("", "gpc_ros/spc"), ("/left", "gpc_ros/left/spc")]
+)
+def test_robots_in_namespaces_have_names_of_their_own_in_diagnostics(namespace: str, name: str) -> None:
+    assert spec.status_name("spc", namespace) == name

@@ -32,7 +32,6 @@ _DEPTHS = {
 }
 _STALE_S = 1.0  # what has not come again for so long is no news
 _REMEMBERED = 64  # measurements that a command may still answer
-_OURS = "gpc_ros/"
 
 
 class GraphPort:
@@ -53,6 +52,8 @@ class GraphPort:
         self._kept: dict[str, tuple[float, Any]] = {}
         self._asked_ns: dict[int, int] = {}
         self._health: dict[str, dict[str, str]] = {}
+        own = shell.node.get_namespace()
+        self._reporters = {spec.status_name(node, own): node for node in spec.NODES}
         self.is_open = False
         shell.on_event("controller/active", self._on_active)
         self._goals = Goals(shell, self._on_goal) if shell.task.goal else None
@@ -127,10 +128,10 @@ class GraphPort:
     def _read_health(self) -> None:
         for data, _ in self._latest.take("/diagnostics"):
             for status in deserialize_message(data, DiagnosticArray).status:
-                if status.name.startswith(_OURS):
+                if node := self._reporters.get(status.name):
                     figures = {value.key: value.value for value in status.values}
                     figures[TROUBLE] = "" if status.level == DiagnosticStatus.OK else status.message
-                    self._health = {**self._health, status.name.removeprefix(_OURS): figures}
+                    self._health = {**self._health, node: figures}
 
     def values(self, node: str) -> Mapping[str, Any] | None:
         """The parameters of ``node`` as they really are; None while there is no such node."""

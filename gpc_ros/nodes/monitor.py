@@ -44,6 +44,8 @@ class Monitor(Shell):
         p, now_ns = self.value, time.monotonic_ns()
         self.pipeline = Pipeline(_WATCHED, rate_hz=p.rate_hz, lockstep=p.lockstep, window_s=p.window_s, begin_ns=now_ns)
         self.reports = Reports(p.window_s)
+        own = self.node.get_namespace()
+        self._others = {spec.status_name(node, own): node for node in spec.NODES if node != self.name}
         self.latest: dict[str, bytes] = {}
         self._watched = Latest(self.node, dict.fromkeys(_WATCHED, _DEPTH))
         self._watched.open()
@@ -88,8 +90,7 @@ class Monitor(Shell):
 
     def _on_diagnostics(self, message: DiagnosticArray) -> None:
         for status in message.status:
-            node = status.name.removeprefix("gpc_ros/")
-            if node != self.name and node in spec.NODES and status.hardware_id in ("", self.task.name):
+            if (node := self._others.get(status.name)) and status.hardware_id in ("", self.task.name):
                 trouble = status.message if status.level != DiagnosticStatus.OK else ""
                 values = {pair.key: pair.value for pair in status.values}
                 self.reports.take(node, trouble, values, time.monotonic_ns())

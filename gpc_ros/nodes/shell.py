@@ -134,7 +134,7 @@ class Shell:
         trouble = "exceptions in callbacks" if self.loop.counts else self.trouble()
         status = DiagnosticStatus(
             level=DiagnosticStatus.WARN if trouble else DiagnosticStatus.OK,
-            name=f"gpc_ros/{self.name}",
+            name=spec.status_name(self.name, self.node.get_namespace()),
             message=trouble or "running",
             hardware_id=self.task.name,
             values=[KeyValue(key=key, value=_text(value)) for key, value in values.items()],

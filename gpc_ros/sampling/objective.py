@@ -56,13 +56,17 @@ class Objective:
         """What each term adds to each trajectory's cost, shape (terms, D, N)."""
         running, terminal = self._evaluate(trajectories, goal)
         shares = np.zeros((len(self.terms), *trajectories.finite.shape))
+        with np.errstate(over="ignore", invalid="ignore"):  # of diverged candidates
+            self._sum_up(shares, running, terminal)
+        return shares
+
+    def _sum_up(self, shares: Array, running: Residuals, terminal: Residuals) -> None:
         for share, (name, weight) in zip(shares, self._running.items(), strict=False):
             for component in running.get(name, ()) if weight else ():
                 share += self._timestep_s * weight * np.einsum("...t,...t->...", component, component)
         for share, (name, weight) in zip(shares[len(self._running) :], self._terminal.items(), strict=True):
             for component in terminal.get(name, ()) if weight else ():
                 share += weight * component * component
-        return shares
 
     def costs(self, trajectories: Trajectories, goal: Array) -> Array:
         """Cost of each trajectory, shape (D, N); infinite where the physics diverged."""
@@ -101,7 +105,8 @@ class Objective:
 
 def total(shares: Array, trajectories: Trajectories) -> Array:
     """Sum (D, N) of the terms' ``shares`` (terms, D, N); infinite where the physics diverged or the sum overflowed."""
-    costs = shares.sum(axis=0)
+    with np.errstate(over="ignore", invalid="ignore"):
+        costs = shares.sum(axis=0)
     costs[~(trajectories.finite & np.isfinite(costs))] = np.inf
     return costs
 

@@ -116,11 +116,13 @@ def test_what_is_wrong_is_named(desk: Desk) -> None:
     desk.report("estimator", level=DiagnosticStatus.WARN, message="estimate degraded", nis="3.2", health="degraded")
     desk.report("controller", executive="fallbacks: 2", driver="hold")
     desk.report("elsewhere", level=DiagnosticStatus.ERROR, message="none of ours")
+    desk.report("left/spc", level=DiagnosticStatus.ERROR, message="of another robot")
     shell = desk.node.shell
     desk.peer.until(lambda: shell.reports.figures(0).get("driver"), "the reports")
     desk.peer.until(lambda: "no joint_states" in shell.trouble() or "no command" in shell.trouble(), "a sum")
     assert "estimator: estimate degraded" in shell.trouble()
     assert "none of ours" not in shell.trouble()
+    assert "of another robot" not in shell.trouble()
     assert shell.figures()["nis"] == "3.2"
     told = desk.peer.until(lambda: next((s for s in desk.statuses if "degraded" in s.message), None), "a status")
     assert told.level == DiagnosticStatus.WARN
