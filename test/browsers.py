@@ -1,67 +1,30 @@
-"""A browser without a screen: speaks with the page as viser's own client does, and remembers what it is told."""
+"""A viewer of the page that remembers what it is told, and uses the controls."""
 
 from __future__ import annotations
 
-import contextlib
-import threading
 import time
 from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
-import msgspec
-import numpy as np
-import viser
-import websockets.sync.client as websocket
-import zstandard
 from viser import _messages as messages
+
+from gpc_ros.viz.page.viewer import Viewer
 
 PATIENCE_S = 60.0  # a guard against hanging
 
 
-class Browser:
-    """Connected to the page at ``address``; one that is ``deaf`` never reads what it is sent."""
+class Browser(Viewer):
+    """Connected to the page at ``address``, see ``Viewer``."""
 
     def __init__(self, address: str, *, deaf: bool = False, origin: str = "") -> None:
-        self._socket = websocket.connect(
-            address.replace("http", "ws"),
-            subprotocols=[f"viser-v{viser.__version__}"],  # type: ignore[list-item]
-            origin=origin or address,  # type: ignore[arg-type]
-            max_size=None,
-            compression=None,
-            close_timeout=1.0,
-        )
         self.gui: dict[str, dict[str, Any]] = {}
         """Properties, and ``value``, of each element by its uuid."""
         self.scene: dict[str, dict[str, Any]] = defaultdict(dict)
         """Position, attitude and properties of each node by its name."""
         self.notices: list[str] = []
         self.received = 0
-        self._camera()
-        if not deaf:
-            self._thread = threading.Thread(target=self._read, daemon=True)
-            self._thread.start()
-
-    def _camera(self) -> None:
-        """A client counts once it has said where it looks from: here from -y, x to the right."""
-        half = float(np.sqrt(0.5))
-        self.send(
-            messages.ViewerCameraMessage(
-                wxyz=(half, -half, 0.0, 0.0),
-                position=(0.0, -5.0, 1.0),
-                fov=0.8,
-                near=0.1,
-                far=100.0,
-                image_height=600,
-                image_width=800,
-                look_at=(0.0, 0.0, 1.0),
-                up_direction=(0.0, 0.0, 1.0),
-            )
-        )
-
-    def send(self, message: Any) -> None:
-        """Say something."""
-        self._socket.send(msgspec.msgpack.encode(message.as_serializable_dict([])))
+        super().__init__(address, deaf=deaf, origin=origin)
 
     def set(self, label: str, value: Any) -> None:
         """Move the control that is called ``label``, or press its button."""
@@ -88,17 +51,9 @@ class Browser:
             time.sleep(0.005)
         return value
 
-    def _read(self) -> None:
-        with contextlib.suppress(Exception):  # the connection has ended
-            for data in self._socket:
-                assert isinstance(data, bytes)
-                size = int.from_bytes(data[8:16], "little")
-                inner = zstandard.ZstdDecompressor().decompress(data[16 : 16 + size])
-                for message in msgspec.msgpack.decode(inner)["messages"]:
-                    self._take(message)
-                    self.received += 1
-
-    def _take(self, message: dict[str, Any]) -> None:
+    def take(self, message: dict[str, Any]) -> None:
+        """Remember it."""
+        self.received += 1
         kind = message["type"]
         if kind == "NotificationShowMessage":
             self.notices.append(f"{message['props']['title']}: {message['props']['body']}")
@@ -110,7 +65,3 @@ class Browser:
             self.gui[message["uuid"]] = {"type": kind, "value": message.get("value"), **message["props"]}
         elif "name" in message:
             self.scene[message["name"]].update({k: v for k, v in message.items() if k not in ("type", "name")})
-
-    def close(self) -> None:
-        """Close the window."""
-        self._socket.close()

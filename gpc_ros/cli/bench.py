@@ -3,14 +3,9 @@
 from __future__ import annotations
 
 import argparse
-import json
-import os
-import subprocess
 import sys
-import tempfile
 import time
 from collections.abc import Callable
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import mujoco
@@ -19,7 +14,8 @@ from rich.console import Console
 from rich.table import Table
 
 from gpc_ros import config, registry
-from gpc_ros.cli import arguments
+from gpc_ros.cli import arguments, bench_stack
+from gpc_ros.cli.bench_stack import Record
 from gpc_ros.control.policy import shipped
 from gpc_ros.errors import GpcError
 from gpc_ros.estimation.ekf import Ekf
@@ -31,9 +27,7 @@ from gpc_ros.tasks.base import Task
 if TYPE_CHECKING:
     from gpc_ros.policy.onnx_policy import OnnxPolicy
 
-_RING_S = 8.0
 _PERIOD_S = 0.002
-Record = dict[str, float | str]
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -54,10 +48,11 @@ def run(args: argparse.Namespace) -> int:
             records.append({"stage": name, **_STAGES[name](args.robot)})
         except GpcError as error:
             print(f"gpc bench: {name} left out: {error}", file=sys.stderr)
-    table = Table("stage", "p50 [ms]", "p99 [ms]", "limit p50 [ms]", "ratio", "limit")
+    table = Table("stage", "p50 [ms]", "p99 [ms]", "limit p50 [ms]", "ratio", "limit p99 [ms]", "limit", "more")
     for record in records:
-        numbers = (f"{record[key]:.3f}" for key in ("p50", "p99", "limit_p50", "ratio"))
-        table.add_row(str(record["stage"]), *numbers, str(record["limit"]))
+        keys = ("p50", "p99", "limit_p50", "ratio", "limit_p99")
+        numbers = (f"{record[key]:.3f}" if key in record else "" for key in keys)
+        table.add_row(str(record["stage"]), *numbers, str(record["limit"]), str(record.get("more", "")))
     Console().print(table)
     arguments.write_json(args.json, records)
     return 0
@@ -134,7 +129,7 @@ def _inference(policy: OnnxPolicy) -> Record:
 
 def message(robot: str) -> Record:
     """Encode and decode an estimate against nothing but reading and writing as many bytes."""
-    _require_ros()
+    bench_stack.require_ros()
     import struct
 
     from gpc_ros.nodes.codec import Codec
@@ -152,44 +147,15 @@ def message(robot: str) -> Record:
     )
 
 
-def stack(robot: str) -> Record:
-    """Measurement to command through four processes against an empty ring of as many hand-overs."""
-    _require_ros()
-    ring = _ring()
-    with tempfile.TemporaryDirectory() as folder:
-        file = Path(folder) / "up.json"
-        command = [
-            sys.executable,
-            "-m",
-            "gpc_ros.cli.main",
-            "up",
-            robot,
-            "--duration",
-            str(_RING_S),
-            "--json",
-            str(file),
-        ]
-        done = subprocess.run(command, capture_output=True, text=True, timeout=120, env=_environment())
-        if done.returncode:
-            raise GpcError(f"gpc up failed: {done.stderr.strip()}")
-        latency = json.loads(file.read_text())["latency_ms"]
-    return {
-        "p50": latency["p50"],
-        "p99": latency["p99"],
-        "limit_p50": ring["p50"],
-        "limit_p99": ring["p99"],
-        "ratio": latency["p50"] / ring["p50"],
-        "limit": "empty ring through two other processes",
-    }
-
-
 _STAGES: dict[str, Callable[[str], Record]] = {
     "replan": replan,
     "estimate": estimate,
     "inference": inference,
     "inference_cnn": inference_cnn,
     "message": message,
-    "stack": stack,
+    "stack": bench_stack.stack,
+    "watched": bench_stack.watched,
+    "page": bench_stack.page,
 }
 
 
@@ -218,35 +184,3 @@ def _compare(
         "ratio": float(p50 / limit_p50),
         "limit": limit,
     }
-
-
-def _ring() -> dict[str, float]:
-    module, environment = [sys.executable, "-m", "gpc_ros.nodes.ring"], _environment()
-    echoes = [
-        subprocess.Popen([*module, "echo", f"ring/{source}", f"ring/{target}"], env=environment, start_new_session=True)
-        for source, target in ("ab", "bc")
-    ]
-    try:
-        time.sleep(1.5)
-        done = subprocess.run(
-            [*module, "ask", str(_RING_S)], capture_output=True, text=True, timeout=60, env=environment
-        )
-        if done.returncode:
-            raise GpcError(f"the empty ring failed: {done.stderr.strip()}")
-        return json.loads(done.stdout)
-    finally:
-        for process in echoes:
-            process.kill()
-            process.wait()
-
-
-def _environment() -> dict[str, str]:
-    from gpc_ros.nodes import network
-
-    return {**os.environ, **network.environment(opened=False), "ROS_DOMAIN_ID": str(os.getpid() % 100 + 1)}
-
-
-def _require_ros() -> None:
-    from gpc_ros.cli.doctor import require_ros
-
-    require_ros()

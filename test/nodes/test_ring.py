@@ -1,17 +1,17 @@
-"""The empty ring that ``gpc bench`` measures the stack against."""
+"""What ``gpc bench`` measures the stack against, and what it says of the page."""
 
 from __future__ import annotations
 
 import pytest
 
-from gpc_ros.cli import bench
+from gpc_ros.cli import bench, bench_stack
 
 pytest.importorskip("rclpy", reason="needs the ROS package rclpy")
 
 
 def test_messages_go_round(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(bench, "_RING_S", 1.0)
-    times = bench._ring()
+    monkeypatch.setattr(bench_stack, "_RING_S", 1.0)
+    times = bench_stack._ring()
     assert 0 < times["p50"] <= times["p99"] <= times["max"]
 
 
@@ -20,3 +20,11 @@ def test_a_stage_takes_longer_than_its_limit(stage: str) -> None:
     record = bench._STAGES[stage]("pendulum")
     assert record["ratio"] > 1
     assert record["p99"] >= record["p50"] > record["limit_p50"] > 0
+
+
+def test_a_page_that_is_looked_at_moves(monkeypatch: pytest.MonkeyPatch) -> None:
+    pytest.importorskip("viser", reason="needs viser")
+    monkeypatch.setattr(bench_stack, "_WATCHED_S", 3.0)
+    record = bench_stack.page("pendulum")
+    assert float(str(record["more"]).split()[0]) > 0
+    assert all(float(record[key]) > 0 for key in ("p50", "p99", "limit_p50", "limit_p99"))
