@@ -86,11 +86,15 @@ def file_of(robot: str) -> Path:
     """The parameter file of ``robot``.
 
     Raises:
-        UnknownName: if there is none; lists the robots that have one.
+        UnknownName: if there is no such robot; lists those that have a file.
+        GpcError: if a robot has no file; says where it is looked for.
     """
-    if robot not in robots():
-        raise UnknownName("robot", robot, robots())
-    return paths.home(robot) / "config" / f"{robot}.yaml"
+    file = paths.home(robot) / "config" / f"{robot}.yaml"
+    if robot in robots():
+        return file
+    if robot in registry.names("tasks"):
+        raise GpcError(f"{robot} has no parameter file: {file}")
+    raise UnknownName("robot", robot, robots())
 
 
 class _Loader(yaml.SafeLoader):

@@ -32,8 +32,8 @@ def load(group: str, name: str, base: type) -> type:
 
     Raises:
         UnknownName: if there is none; lists the valid names.
-        GpcError: if its module does not define exactly one such class, its entry point leads to none, or if it
-            is offered twice: an installed package never replaces a robot or planner unseen.
+        GpcError: if its module does not define exactly one such class, its entry point leads to none that is
+            complete, or if it is offered twice: an installed package never replaces a robot or planner unseen.
     """
     if name not in names(group):
         raise UnknownName(_KINDS[group], name, names(group))
@@ -62,7 +62,7 @@ def folders() -> dict[str, Path]:
     for point in _offered("tasks"):
         try:
             module = importlib.util.find_spec(point.module)
-        except (ImportError, ValueError):
+        except Exception:  # of the package that holds the module
             continue  # ``load`` says what is wrong with it
         if module is not None and module.origin is not None:
             found[point.name] = Path(module.origin).parent
@@ -87,10 +87,14 @@ def _found(finder: Callable[..., EntryPoints], group: str, path: tuple[str, ...]
 
 
 def _from_entry_point(point: EntryPoint, base: type) -> type:
+    where = f"entry point '{point.name} = {point.value}'"
     try:
         value = point.load()
-    except (ImportError, AttributeError) as error:
-        raise GpcError(f"entry point '{point.name} = {point.value}' cannot be loaded: {error}") from error
+    except Exception as error:  # whatever the code of another package may raise
+        reason = error if isinstance(error, ImportError | AttributeError) else f"{type(error).__name__}: {error}"
+        raise GpcError(f"{where} cannot be loaded: {' '.join(str(reason).split())}") from error
     if not (inspect.isclass(value) and issubclass(value, base)):
-        raise GpcError(f"entry point '{point.name} = {point.value}' is no subclass of {base.__name__}")
+        raise GpcError(f"{where} is no subclass of {base.__name__}")
+    if lacking := sorted(getattr(value, "__abstractmethods__", ())):
+        raise GpcError(f"{where} lacks {', '.join(lacking)}")
     return value

@@ -13,18 +13,18 @@ from typing import Any
 
 import yaml
 
-from gpc_ros import config
+from gpc_ros import config, contract
 from gpc_ros.errors import GpcError, UnknownName
 from gpc_ros.node_parameters import PARAMETERS
 
 
 def add_robot(parser: argparse.ArgumentParser) -> None:
-    """The robot; refused by name, with the list of valid ones."""
+    """The robot; refused by name, with the list of valid ones, or with what it lacks."""
     parser.add_argument("robot", metavar="ROBOT", type=_robot, help=f"one of {', '.join(config.robots())}")
 
 
 def _robot(name: str) -> str:
-    config.file_of(name)
+    contract.check(name)
     return name
 
 

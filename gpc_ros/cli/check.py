@@ -1,4 +1,4 @@
-"""``gpc check``: whether a policy file is whole, fits its robot, and computes what it should."""
+"""``gpc check``: whether a robot keeps what the stack needs, or a policy file is whole, fits and computes right."""
 
 from __future__ import annotations
 
@@ -10,9 +10,12 @@ import numpy as np
 from rich.console import Console
 from rich.table import Column, Table
 
-from gpc_ros import registry
+from gpc_ros import actuators, config, contract, registry
 from gpc_ros.cli import arguments
+from gpc_ros.control.policy import shipped
+from gpc_ros.coordinates import Coordinates
 from gpc_ros.errors import InvalidModel
+from gpc_ros.node_parameters import PARAMETERS, check_together
 from gpc_ros.tasks.base import Task
 
 if TYPE_CHECKING:
@@ -24,34 +27,64 @@ _MOST_SHOWN = 8
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """The command's arguments."""
-    parser = subparsers.add_parser("check", help="whether a policy file is whole and right, and what it says of itself")
-    parser.add_argument("file", metavar="FILE.onnx", type=Path, help="policy file")
-    arguments.add_json(parser, "max_abs_error and the metadata")
+    parser = subparsers.add_parser("check", help="whether a robot, or a policy file, is whole and right")
+    parser.add_argument("what", metavar="ROBOT|FILE.onnx", help="a robot, such as one of your own, or a policy file")
+    arguments.add_json(parser, "max_abs_error and the metadata of a policy file")
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Check and print; the exit code."""
+    file = Path(args.what)
+    if file.suffix or file.exists():
+        _check_policy(file, args.json)
+    else:
+        _check_robot(args.what)
+    return 0
+
+
+def _check_robot(name: str) -> None:
+    task = contract.check(name)
+    check_together({node: config.load(name, node, model) for node, model in PARAMETERS.items()})
+    model = task.model
+    limits = zip(actuators.names(model), actuators.kinds(model), *model.actuator_ctrlrange.T, strict=True)
+    table = Table("robot", Column(name, overflow="fold"))
+    for what, told in (
+        ("task", f"{type(task).__module__}:{type(task).__name__}"),
+        ("parameters", config.file_of(name)),
+        ("model", task.model_file),
+        ("planning step", f"{1e3 * model.opt.timestep:g} ms"),
+        ("coordinates", ", ".join(Coordinates(model).names)),
+        ("actuators", ", ".join(f"{each} ({kind}, {low:g} to {high:g})" for each, kind, low, high in limits)),
+        ("named start", task.named_start),
+        ("policy", shipped(name) if shipped(name).is_file() else "none yet"),
+    ):
+        table.add_row(what, str(told))
+    console = Console()
+    console.print(table)
+    console.print(f"{name} keeps what the stack needs", highlight=False)
+
+
+def _check_policy(file: Path, json: str | None) -> None:
     from gpc_ros.policy import metadata, verify
     from gpc_ros.policy.onnx_policy import TOLERANCE
 
-    data, about = verify.read(args.file)
+    data, about = verify.read(file)
     known = about.task in registry.names("tasks")
     if known:
-        metadata.check(about, registry.load("tasks", about.task, Task)(), args.file)
+        metadata.check(about, registry.load("tasks", about.task, Task)(), file)
     error, provider = _compare(data, about)
     if not error <= TOLERANCE:
-        raise InvalidModel(f"{args.file}: {provider} and numpy differ by {error:.2g}, more than {TOLERANCE}")
+        raise InvalidModel(f"{file}: {provider} and numpy differ by {error:.2g}, more than {TOLERANCE}")
     values = about.model_dump(mode="json")
-    table = Table("metadata", Column("value", overflow="fold"), title=str(args.file))
+    table = Table("metadata", Column("value", overflow="fold"), title=str(file))
     for name, value in _flat(values):
         table.add_row(name, _short(value))
     console = Console()
     console.print(table)
     fits = f"fits {about.task}" if known else f"made for '{about.task}', which is not here to compare with"
     console.print(f"whole; {fits}; {provider} and numpy differ by {error:.1g} at most", highlight=False)
-    arguments.write_json(args.json, {"max_abs_error": error, "provider": provider, "metadata": values})
-    return 0
+    arguments.write_json(json, {"max_abs_error": error, "provider": provider, "metadata": values})
 
 
 def _compare(data: bytes, about: PolicyMetadata) -> tuple[float, str]:

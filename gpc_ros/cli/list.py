@@ -11,7 +11,7 @@ from rich.table import Table
 from gpc_ros import config, registry
 from gpc_ros.control.base import Planner
 from gpc_ros.control.policy import shipped
-from gpc_ros.errors import InvalidModel
+from gpc_ros.errors import GpcError, InvalidModel
 from gpc_ros.sampling.rules.base import UpdateRule
 from gpc_ros.tasks.base import Task
 
@@ -30,15 +30,22 @@ def run(args: argparse.Namespace) -> int:
         ("update rule", "sampling.rules", UpdateRule),
     ):
         for name in registry.names(group):
-            found = registry.load(group, name, base)
-            about = (found.__doc__ or "").strip().splitlines()[0]
             missing = " (no parameter file)" if kind == "robot" and name not in config.robots() else ""
-            table.add_row(kind, name, about + missing)
+            table.add_row(kind, name, _about(group, name, base) + missing)
     for robot in config.robots():
         if shipped(robot).is_file():
             table.add_row("policy", robot, _policy(robot))
     Console().print(table)
     return 0
+
+
+def _about(group: str, name: str, base: type) -> str:
+    """The first line of what it says of itself; of what another package offers and cannot be used, why not."""
+    try:
+        found = registry.load(group, name, base)
+    except GpcError as error:
+        return str(error)
+    return next(iter((found.__doc__ or "").strip().splitlines()), "")
 
 
 def _policy(robot: str) -> str:

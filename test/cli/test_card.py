@@ -103,7 +103,7 @@ def changed_policy(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 def changed_parameters(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file = folder / "pendulum.yaml"
-    file.write_text("")
+    file.write_text("/**/spc: {ros__parameters: {robot: pendulum}}")
     monkeypatch.setattr(card.config, "file_of", lambda robot: file)
 
 
