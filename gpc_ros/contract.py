@@ -157,10 +157,18 @@ def _values(task: Task) -> Iterator[str]:
             yield f"{name}() of a start is not finite"
         elif not np.allclose(among, value, rtol=1e-9, atol=1e-12):
             yield f"{name}() of a state must not depend on the others of its batch"
+    yield from _mirrored(task, np.size(_call(task, "observe", alone, goal)))
     sensors = None if alone.sensors is None else np.full_like(alone.sensors, np.nan)
     nowhere = States(np.full_like(alone.qpos, np.nan), np.full_like(alone.qvel, np.nan), sensors)
     if _call(task, "at_goal", nowhere, goal):
         yield "at_goal() must be False where the state is not a number"
+
+
+def _mirrored(task: Task, ny: int) -> Iterator[str]:
+    matrices = _call(task, "mirror")
+    wanted = ((ny, ny), (task.model.nu, task.model.nu))
+    if matrices is not None and (shapes := tuple(map(np.shape, matrices))) != wanted:
+        yield f"mirror() gives matrices of shapes {shapes}, must be {wanted}"
 
 
 def _batch(task: Task, shape: Shape) -> tuple[States, Array, Array]:

@@ -1,0 +1,1 @@
+"""A Furuta pendulum for gpc_ros."""
