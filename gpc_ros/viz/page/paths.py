@@ -62,7 +62,8 @@ def _linear(rgb: Array | NDArray[np.uint8]) -> NDArray[np.uint8]:
 def _segments(paths: Array) -> Array:
     """Line segments (N, P (T - 1), 2, 3) of ``paths`` (N, T, P, 3)."""
     pairs = np.stack((paths[:, :-1], paths[:, 1:]), axis=-2)
-    return pairs.reshape(len(paths), -1, 2, 3)
+    count, steps, points = pairs.shape[:3]
+    return pairs.reshape(count, steps * points, 2, 3)
 
 
 def _lines(scene: Any, name: str, width_px: float) -> Any:

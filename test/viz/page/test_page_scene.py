@@ -172,6 +172,18 @@ def test_candidates_that_diverge_are_left_out_and_costs_are_colours() -> None:
     assert not lines.visible
 
 
+@pytest.mark.parametrize("count", [0, 1, 3])
+def test_when_all_candidates_diverge_or_none_came_there_is_no_line(count: int) -> None:
+    task, scene = task_of("cart_pole"), Scene()
+    paths = Paths(scene, Preview(task))
+    some = Samples(10_000_000, 100_000_000, plan_of(0.1).knots[np.newaxis], Interpolation.LINEAR)
+    paths.show_candidates(estimate(), (some, np.zeros(1)))
+    assert scene.nodes["/candidates"].visible
+    nowhere = Samples(10_000_000, 100_000_000, np.full((count, 10, 1), np.nan), Interpolation.LINEAR)
+    paths.show_candidates(estimate(), (nowhere, np.zeros(count)))
+    assert not scene.nodes["/candidates"].visible
+
+
 def test_colours_go_by_rank_and_need_no_spread() -> None:
     costs = np.array([1.0, 1e9, 2.0])
     assert np.array_equal(colours_of(costs), colours_of(np.array([1.0, 3.0, 2.0])))
