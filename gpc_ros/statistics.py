@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 _BINS = 20_000  # of 1 us: up to 20 ms exactly, beyond by the maximum alone
@@ -41,3 +42,9 @@ class Counts(Counter[str]):
     def text(self) -> str:
         """``reason: number`` joined by commas, or ``none``."""
         return ", ".join(f"{reason}: {number}" for reason, number in sorted(self.items()) if number) or "none"
+
+    @staticmethod
+    def number_in(text: str, reason: str) -> int:
+        """The number of ``reason`` in what ``text()`` gave; 0 where it is not in it."""
+        found = re.search(rf"(?:^|, ){re.escape(reason)}: (\d{{1,18}})\b", text)
+        return int(found[1]) if found else 0

@@ -31,4 +31,7 @@ def test_empty() -> None:
 
 def test_counts_read_as_text() -> None:
     assert Counts().text() == "none"
-    assert Counts({"late": 2, "early": 0, "bad": 1}).text() == "bad: 1, late: 2"
+    text = Counts({"late": 2, "early": 0, "bad": 1, "not late": 7}).text()
+    assert text == "bad: 1, late: 2, not late: 7"
+    assert [Counts.number_in(text, reason) for reason in ("late", "bad", "not late", "early")] == [2, 1, 7, 0]
+    assert Counts.number_in("none", "late") == 0

@@ -11,6 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from gpc_ros import spec
+from gpc_ros.statistics import Counts
 
 _SILENT_S = 5.0  # they report once a second
 _MONITOR = "monitor"
@@ -148,7 +149,7 @@ def _changes(before: Status | None, now: Status) -> list[str]:
         found.append(now.trouble or f"well again (was: {trouble})")
     if before is None:
         return found
-    fallbacks = [_count("fallbacks", status.values.get("executive", "")) for status in (before, now)]
+    fallbacks = [Counts.number_in(status.values.get("executive", ""), "fallbacks") for status in (before, now)]
     if fallbacks[1] > fallbacks[0] and not now.trouble:
         found.append(f"fell back, {now.values.get('driver', 'the planner')} drives again")
     for name, what in (("active", "planner"), ("model", "policy")):
@@ -179,9 +180,3 @@ def _number(text: str) -> float | None:
 
 def _shown(value: float | None, form: str) -> str:
     return "" if value is None else f"{value:{form}}"
-
-
-def _count(reason: str, text: str) -> int:
-    """The number of ``reason`` in the text of a ``Counts``."""
-    found = re.search(rf"(?:^|, ){reason}: (\d{{1,18}})\b", text)
-    return int(found[1]) if found else 0

@@ -7,6 +7,8 @@ from collections import deque
 from collections.abc import Mapping
 from dataclasses import dataclass
 
+from gpc_ros.statistics import Counts
+
 _FRESH_NS = 5_000_000_000  # they report once a second
 _FORGOTTEN_NS = 30_000_000_000
 _MOST = 64
@@ -35,7 +37,7 @@ class Reports:
         if node in self._latest or len(self._latest) < _MOST:
             self._latest[node] = Report(trouble, values, now_ns)
         if node == "controller":
-            self._fallbacks.append((now_ns, _count("fallbacks", values.get("executive", ""))))
+            self._fallbacks.append((now_ns, Counts.number_in(values.get("executive", ""), "fallbacks")))
 
     def figures(self, now_ns: int) -> dict[str, object]:
         """The figures that tell how the stack is, of all nodes in one."""
@@ -97,9 +99,3 @@ def _number(text: str) -> float:
         return float(text)
     except ValueError:
         return 0.0
-
-
-def _count(reason: str, text: str) -> int:
-    """The number of ``reason`` in the text of a ``Counts``."""
-    found = re.search(rf"(?:^|, ){re.escape(reason)}: (\d{{1,18}})\b", text)
-    return int(found[1]) if found else 0

@@ -19,6 +19,7 @@ from gpc_ros.signals import NS_PER_S, Array
 
 REPRESENTATION = b"\x00\x01"  # little-endian plain CDR
 LITTLE_ENDIAN = REPRESENTATION + b"\x00\x00"
+_STAMP = struct.Struct("<4xiI")
 _MAX_ITEMS = 100_000  # names or values in one message: no robot has more, a hostile message may
 
 
@@ -182,6 +183,17 @@ class Reader:
         values = np.frombuffer(self._data, "<f8", count, self.offset)
         self.offset = end
         return values
+
+
+def stamp_of(data: bytes) -> int:
+    """Stamp [ns] of the header that a message begins with, and nothing else of it.
+
+    Raises:
+        InvalidSignal: if it begins with none.
+    """
+    if len(data) < _STAMP.size or not data.startswith(REPRESENTATION):
+        raise InvalidSignal("encoding", "message has no little-endian header")
+    return time_of(*_STAMP.unpack_from(data))
 
 
 def decode_bool(data: bytes) -> bool:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import struct
 import time
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -13,10 +12,11 @@ from std_msgs.msg import Bool, String
 
 from gpc_ros import spec
 from gpc_ros.nodes import pushes
+from gpc_ros.nodes.cdr import stamp_of
 from gpc_ros.nodes.goals import Goals
 from gpc_ros.nodes.latest import Latest
 from gpc_ros.nodes.remote import RemoteParameters, Services, ask_plant
-from gpc_ros.signals import NS_PER_S, Array
+from gpc_ros.signals import Array
 from gpc_ros.simulation.pushes import Push
 from gpc_ros.viz.page.port import PAUSE, RESUME, TROUBLE, Done, News
 
@@ -115,15 +115,23 @@ class GraphPort:
 
     def _latencies(self) -> tuple[int, ...]:
         """Times [ns] from the sending of a measurement to that of its command, as the middleware has stamped them."""
-        for data, info in self._latest.take("joint_states"):
-            self._asked_ns.setdefault(_stamp(data), info["source_timestamp"])
+        for stamp_ns, sent_ns in self._times("joint_states", self._latest.take("joint_states")):
+            self._asked_ns.setdefault(stamp_ns, sent_ns)
         while len(self._asked_ns) > _REMEMBERED:
             del self._asked_ns[next(iter(self._asked_ns))]
         commands = self._latest.take("command")
         if commands:
             self._keep("command", self._shell.codec.decode_command, commands[-1][0])
-        sent = [(self._asked_ns.pop(_stamp(data), 0), info["source_timestamp"]) for data, info in commands]
+        sent = [(self._asked_ns.pop(stamp_ns, 0), sent_ns) for stamp_ns, sent_ns in self._times("command", commands)]
         return tuple(answered - asked for asked, answered in sent if 0 < asked <= answered)
+
+    def _times(self, topic: str, messages: Sequence[tuple[bytes, Any]]) -> list[tuple[int, int]]:
+        """Stamp [ns] and time of sending [ns] of each."""
+        found: list[tuple[int, int]] = []
+        read = self._shell.refusing(topic, lambda data, info: found.append((stamp_of(data), info["source_timestamp"])))
+        for message in messages:
+            read(*message)
+        return found
 
     def _read_health(self) -> None:
         for data, _ in self._latest.take("/diagnostics"):
@@ -160,11 +168,3 @@ class GraphPort:
     def stop(self, stopped: bool) -> None:
         """Stop, and stay stopped; or drive on."""
         self._stop.publish(Bool(data=stopped))
-
-
-def _stamp(data: bytes) -> int:
-    """Stamp [ns] of a message that begins with a header; 0 for bytes that are none."""
-    if len(data) < 12:
-        return 0
-    sec, nanosec = struct.unpack_from("<iI", data, 4)
-    return sec * NS_PER_S + nanosec

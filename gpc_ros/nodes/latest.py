@@ -8,7 +8,7 @@ from rclpy.qos import QoSProfile, ReliabilityPolicy
 
 from gpc_ros import spec
 from gpc_ros.nodes.loop import Quiet
-from gpc_ros.nodes.shell import _message
+from gpc_ros.nodes.messages import message_class
 
 
 class Latest:
@@ -27,7 +27,7 @@ class Latest:
         """Subscribe."""
         for topic, depth in self._depths.items():
             qos = QoSProfile(depth=depth, reliability=ReliabilityPolicy.BEST_EFFORT)
-            kind = _message(spec.TOPICS[topic].message)
+            kind = message_class(spec.TOPICS[topic].message)
             self._open[topic] = self._node.create_subscription(
                 kind, topic, _unused, qos, raw=True, callback_group=Quiet()
             )

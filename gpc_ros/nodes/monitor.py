@@ -5,19 +5,18 @@ It is not woken by the messages of the loop: it looks at them now and then, and 
 
 from __future__ import annotations
 
-import struct
 import time
 from collections import deque
+from functools import partial
 from typing import Any
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from std_msgs.msg import String
 
 from gpc_ros import spec
-from gpc_ros.errors import InvalidSignal
 from gpc_ros.monitoring.pipeline import Pipeline
 from gpc_ros.monitoring.reports import Reports
-from gpc_ros.nodes.cdr import REPRESENTATION, time_of
+from gpc_ros.nodes.cdr import stamp_of
 from gpc_ros.nodes.latest import Latest
 from gpc_ros.nodes.markers import MarkerPublisher
 from gpc_ros.nodes.running import run
@@ -31,7 +30,6 @@ _DEPTH = 250  # messages that wait to be looked at: half a second at 500 Hz
 _OWN_PERCENT = 25.0  # of a core: more than the monitor may cost
 # Answers before what they answer: whatever an answer goes back to is there, too, when it is looked for.
 _WATCHED = ("command", "policy/plan", "spc/plan", "seeded_spc/plan", "state_estimate", "joint_states")
-_STAMP = struct.Struct("<4xiI")
 
 
 class Monitor(Shell):
@@ -49,6 +47,7 @@ class Monitor(Shell):
         self.latest: dict[str, bytes] = {}
         self._watched = Latest(self.node, dict.fromkeys(_WATCHED, _DEPTH))
         self._watched.open()
+        self._heard = {topic: self.refusing(topic, partial(self._hear, topic)) for topic in _WATCHED}
         self._found: tuple[dict[str, object], list[str]] = {}, ["no message yet"]
         self._used = deque([(now_ns, time.process_time_ns())], maxlen=p.window_s + 1)
         self._markers = MarkerPublisher(self)
@@ -65,18 +64,17 @@ class Monitor(Shell):
 
     def look(self) -> None:
         """Take in what has come."""
-        add = self.pipeline.add
-        for topic in _WATCHED:
+        for topic, hear in self._heard.items():
             for data, info in self._watched.take(topic):
-                try:
-                    stamp_ns = _stamp(data)
-                except InvalidSignal:
-                    self.refusing(topic, _read)(data, info)  # counts and names it
-                    continue
-                self.latest[topic] = data
-                sent_ns = info["source_timestamp"] or info["received_timestamp"]
-                add(topic, stamp_ns, sent_ns, info["publication_sequence_number"], info["publisher_gid"]["data"])
+                hear(data, info)
         self.pipeline.journey.settle()
+
+    def _hear(self, topic: str, data: bytes, info: Any) -> None:
+        stamp_ns = stamp_of(data)
+        self.latest[topic] = data
+        sent_ns = info["source_timestamp"] or info["received_timestamp"]
+        number, publisher = info["publication_sequence_number"], info["publisher_gid"]["data"]
+        self.pipeline.add(topic, stamp_ns, sent_ns, number, publisher)
 
     def _sum_up(self, lateness_ns: int) -> None:
         self.look()
@@ -116,21 +114,6 @@ class Monitor(Shell):
     def summary(self) -> dict[str, object]:
         """The figures of the last seconds."""
         return dict(self._found[0])
-
-
-def _stamp(data: bytes) -> int:
-    """Stamp [ns] of the header that a message begins with: all that is decoded of it.
-
-    Raises:
-        InvalidSignal: if it has none.
-    """
-    if len(data) < _STAMP.size or not data.startswith(REPRESENTATION):
-        raise InvalidSignal("encoding", "message has no little-endian header")
-    return time_of(*_STAMP.unpack_from(data))
-
-
-def _read(data: bytes, info: Any) -> None:
-    _stamp(data)
 
 
 def main() -> int:

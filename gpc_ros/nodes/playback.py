@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Collection, Mapping
-from importlib import import_module
 from typing import Any
 
 import rclpy
@@ -16,6 +15,7 @@ from rclpy.signals import SignalHandlerOptions
 from gpc_ros import spec
 from gpc_ros.errors import GpcError
 from gpc_ros.nodes import network
+from gpc_ros.nodes.messages import message_class
 from gpc_ros.recording.reader import Channel, Message
 
 ACTING = ("command", "push", "goal_pose", "controller/stop")
@@ -105,9 +105,8 @@ class Stage:
 
 
 def _class(channel: Channel) -> type:
-    package, _, kind = channel.kind.partition("/")
     try:
-        found: type = getattr(import_module(f"{package or '?'}.msg"), kind)
+        found: type = message_class(channel.kind)
     except (ImportError, AttributeError):
         raise GpcError(
             f"{channel.topic}: messages of type {channel.kind or 'unknown'} are not installed; leave it out by --topics"

@@ -7,7 +7,8 @@ import gc
 import os
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from contextlib import suppress
 
 from gpc_ros.node_parameters import RealtimeParameters
 
@@ -56,12 +57,14 @@ def set_up_planner(parameters: RealtimeParameters, report: Callable[[str], None]
 
     def act() -> None:
         os.sched_setscheduler(0, os.SCHED_OTHER, os.sched_param(0))  # else inherited from the thread that started it
-        os.setpriority(os.PRIO_PROCESS, threading.get_native_id(), parameters.planner_nice)
-        if os.path.exists(_AUTOGROUP):  # where sessions share the processor among them, niceness counts only inside one
-            with open(_AUTOGROUP, "w") as group:
-                group.write(str(parameters.planner_nice))
+        _renice([threading.get_native_id()], parameters.planner_nice)
 
     _step("niceness", f"{parameters.planner_nice} of the planner", act, report)
+
+
+def set_up_observer(value: int, report: Callable[[str], None]) -> None:
+    """Niceness ``value`` of the whole process, one that is to be heard on a busy machine without real-time rights."""
+    _step("niceness", f"{value}", lambda: _renice(_threads(), value), report)
 
 
 def _step(name: str, what: str, act: Callable[[], None], report: Callable[[str], None]) -> None:
@@ -77,23 +80,37 @@ def _step(name: str, what: str, act: Callable[[], None], report: Callable[[str],
 
 
 def _pin(cores: list[int]) -> None:
-    for thread in os.listdir("/proc/self/task"):
-        os.sched_setaffinity(int(thread), cores)
+    for thread in _threads():
+        os.sched_setaffinity(thread, cores)
+
+
+def _threads() -> list[int]:
+    """All of this process."""
+    return [int(thread) for thread in os.listdir("/proc/self/task")]
 
 
 def _loop_threads() -> list[int]:
     """The calling thread, and those of the middleware, which wake it."""
     found = [threading.get_native_id()]
-    for thread in os.listdir("/proc/self/task"):
+    for thread in _threads():
         with open(f"/proc/self/task/{thread}/comm") as name:
             if name.read().startswith("dds."):
-                found.append(int(thread))
+                found.append(thread)
     return found
 
 
 def _fifo(threads: list[int], priority: int) -> None:
     for thread in threads:
         os.sched_setscheduler(thread, os.SCHED_FIFO, os.sched_param(priority))
+
+
+def _renice(threads: Iterable[int], value: int) -> None:
+    for thread in threads:
+        with suppress(ProcessLookupError):  # it has ended meanwhile
+            os.setpriority(os.PRIO_PROCESS, thread, value)
+    if os.path.exists(_AUTOGROUP):  # where sessions share the processor among them, niceness counts only inside one
+        with open(_AUTOGROUP, "w") as group:
+            group.write(str(value))
 
 
 def _lock_memory() -> None:

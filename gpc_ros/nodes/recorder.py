@@ -14,10 +14,11 @@ from rcl_interfaces.msg import ParameterEvent
 from rclpy.serialization import deserialize_message
 
 from gpc_ros import __version__, spec
-from gpc_ros.nodes import niceness
+from gpc_ros.nodes import realtime
+from gpc_ros.nodes.messages import message_class
 from gpc_ros.nodes.parameter_survey import ParameterSurvey
 from gpc_ros.nodes.running import run
-from gpc_ros.nodes.shell import Shell, _message
+from gpc_ros.nodes.shell import Shell
 from gpc_ros.nodes.tap import Tap
 from gpc_ros.recording.mcap_file import Entry, McapFile, new_file
 from gpc_ros.recording.tape import Tape
@@ -38,7 +39,7 @@ class Recorder(Shell):
         super().__init__(loop, context)
         p = self.value
         if p.niceness:
-            niceness.set_up(p.niceness, self.node.get_logger().info)
+            realtime.set_up_observer(p.niceness, self.node.get_logger().info)
         self.lost = Counts()
         self.file = McapFile(new_file(Path(p.folder).expanduser().absolute(), p.robot))
         self.tape = Tape(self.file, p.queue)
@@ -57,7 +58,7 @@ class Recorder(Shell):
         qos = Qos.EVENT if entry.qos is Qos.STATE and self.value.lockstep else entry.qos  # there nothing may be lost
         each = "free_joint" in topic
         for name in map(entry.of, self.codec.free_joints) if each else (topic,):
-            tap = Tap(self.node, _message(entry.message), name, qos, depth=depth, lost=self.lost)
+            tap = Tap(self.node, message_class(entry.message), name, qos, depth=depth, lost=self.lost)
             channel = self.file.channel(tap.topic, entry.message, entry.qos)
             yield tap, partial(self._keep, tap.topic, channel)
 

@@ -5,7 +5,6 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Mapping
-from importlib import import_module
 from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
@@ -17,6 +16,7 @@ from gpc_ros.errors import InvalidSignal
 from gpc_ros.node_parameters import PARAMETERS
 from gpc_ros.nodes.codec import Codec
 from gpc_ros.nodes.loop import Loop
+from gpc_ros.nodes.messages import message_class
 from gpc_ros.nodes.parameters import NodeParameters
 from gpc_ros.spec import Qos
 from gpc_ros.statistics import Counts
@@ -77,14 +77,14 @@ class Shell:
     def publisher(self, topic: str, *, joint: str = "") -> Any:
         """A publisher on a topic of the table; on that of free joint ``joint`` where each has one."""
         entry = spec.TOPICS[topic]
-        return self.node.create_publisher(_message(entry.message), entry.of(joint), self._qos(entry.qos))
+        return self.node.create_publisher(message_class(entry.message), entry.of(joint), self._qos(entry.qos))
 
     def on_data(self, topic: str, callback: Callable[[bytes, Any], None], *, joint: str = "") -> None:
         """Have the loop call ``callback`` with each message of ``topic``; bad ones are counted and named."""
         entry = spec.TOPICS[topic]
         name = entry.of(joint)
         guarded = self.refusing(name, callback)
-        self.loop.subscribe(self.node, _message(entry.message), name, self._qos(entry.qos), guarded)
+        self.loop.subscribe(self.node, message_class(entry.message), name, self._qos(entry.qos), guarded)
 
     def refusing(self, topic: str, callback: Callable[[bytes, Any], None]) -> Callable[[bytes, Any], None]:
         """``callback``, with an InvalidSignal that it raises counted and named instead."""
@@ -103,7 +103,7 @@ class Shell:
         """Have ``callback`` called with each message of a rare topic, outside the loop."""
         entry = spec.TOPICS[topic]
         qos = self._qos(entry.qos if latched else Qos.EVENT)
-        self.node.create_subscription(_message(entry.message), topic, callback, qos)
+        self.node.create_subscription(message_class(entry.message), topic, callback, qos)
 
     def say(self, level: str, text: str, *, key: str = "") -> None:
         """Log a line; lines of the same ``key`` at most once a second."""
@@ -146,8 +146,3 @@ class Shell:
 
 def _text(value: object) -> str:
     return f"{value:.4g}" if isinstance(value, float) else str(value)
-
-
-def _message(name: str) -> type:
-    package, kind = name.split("/")
-    return getattr(import_module(f"{package}.msg"), kind)

@@ -17,7 +17,8 @@ from rclpy.qos import DurabilityPolicy, QoSProfile
 from gpc_ros import spec
 from gpc_ros.nodes.codec import Codec
 from gpc_ros.nodes.loop import Loop
-from gpc_ros.nodes.shell import Shell, _message
+from gpc_ros.nodes.messages import message_class
+from gpc_ros.nodes.shell import Shell
 
 PATIENCE_S = 60.0  # a guard against hanging; nothing is measured with it
 _rigs: dict[int, list[Rig]] = defaultdict(list)
@@ -46,7 +47,7 @@ class Peer:
         if entry.qos is spec.Qos.STATE and not lockstep:
             qos.reliability = rclpy.qos.ReliabilityPolicy.BEST_EFFORT
         before = self._matched(topic, "writers")
-        end = self.node.create_subscription(_message(entry.message), topic, self.heard[topic].append, qos, raw=raw)
+        end = self.node.create_subscription(message_class(entry.message), topic, self.heard[topic].append, qos, raw=raw)
         self.until(lambda: end.get_publisher_count() > 0, f"a publisher of {topic}")
         self.until(lambda: self._matched(topic, "writers") != before or not before, f"{topic} to be connected")
 
@@ -62,7 +63,7 @@ class Peer:
             if entry.qos is spec.Qos.LATCHED:
                 qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
             before = self._matched(topic, "readers")
-            self._publishers[topic] = self.node.create_publisher(_message(entry.message), topic, qos)
+            self._publishers[topic] = self.node.create_publisher(message_class(entry.message), topic, qos)
             self.until(lambda: self._publishers[topic].get_subscription_count() > 0, f"a subscriber of {topic}")
             self.until(lambda: self._matched(topic, "readers") != before or not before, f"{topic} to be connected")
         self._publishers[topic].publish(message)

@@ -30,8 +30,8 @@ from std_msgs.msg import String
 from gpc_ros.errors import GpcError
 from gpc_ros.nodes.controller import Controller
 from gpc_ros.nodes.loop import Loop
+from gpc_ros.nodes.messages import message_class
 from gpc_ros.nodes.recorder import Recorder
-from gpc_ros.nodes.shell import _message
 from gpc_ros.nodes.tap import Tap
 from gpc_ros.recording.reader import Message, Recording
 from gpc_ros.spec import Qos
@@ -226,7 +226,7 @@ class Process:
         self.popen = subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE)
         self._folder = folder
         self._peer = peer
-        self._publisher = peer.node.create_publisher(_message("sensor_msgs/JointState"), "joint_states", 1000)
+        self._publisher = peer.node.create_publisher(message_class("sensor_msgs/JointState"), "joint_states", 1000)
         self.sent: list[bytes] = []
 
     def say(self) -> None:
