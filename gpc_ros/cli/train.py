@@ -76,10 +76,12 @@ def run(args: argparse.Namespace) -> int:
         line = f"interrupted; {command} goes on from {training.file}"
         console.print(line, highlight=False, soft_wrap=True)
         return 130
-    if not training.trainer.progress.iteration:
+    if not training.has_policy:
         raise GpcError(f"--minutes {args.minutes:g}: no iteration has ended yet; with more it goes on")
     file = folder / "policy.onnx"
     export.export_checkpoint(training.file, file)
+    if training.refines:
+        console.print(_compared(training.figures()), highlight=False, soft_wrap=True)
     console.print(f"{file}: gpc eval {args.robot} --planner policy --policy {file}", highlight=False, soft_wrap=True)
     return 0
 
@@ -176,6 +178,21 @@ def _line(record: Any) -> str:
     speed = record.physics_steps / record.wall_s / 1e6
     words += [f"{speed:.2f} M steps/s", f"{record.wall_s:.0f} s"]
     return f"iteration {record.iteration + 1}: {', '.join(words)}"
+
+
+def _compared(figures: dict[str, Any]) -> str:
+    """What refining did, by the validation."""
+    before = figures["refines"]
+    words = f"refined {before['base']} with {before['files']} file(s) of recorded plans"
+    if figures["success"] is None or before["success"] is None:
+        return f"{words}; not validated"
+    rates, costs = ([each[key] for each in (figures, before)] for key in ("success", "validation_cost"))
+    note = "; worse there: what it is on the robot that was recorded has to be seen"
+    return (
+        f"{words}: in the nominal simulator it succeeds from {100 * rates[0]:.0f} % of starts (mean cost "
+        f"{costs[0]:.4g}), before from {100 * rates[1]:.0f} % (mean cost {costs[1]:.4g})"
+        f"{note if rates[0] < rates[1] or costs[0] > costs[1] else ''}"
+    )
 
 
 def _overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import dataclasses
 import enum
+import itertools
 import time
 from collections.abc import Mapping
 from typing import Any
@@ -45,7 +46,10 @@ class Phase(enum.IntEnum):
 
 @dataclasses.dataclass
 class Record:
-    """Figures of one iteration; costs are means over all replans, ``success`` and ``cost`` those of the validation."""
+    """Figures of one iteration; costs are means over all replans, ``success`` and ``cost`` those of the validation.
+
+    ``refined``: it fitted recorded plans as well, and its policy stands whatever the validation says.
+    """
 
     iteration: int
     spc_cost: float = float("nan")
@@ -58,6 +62,12 @@ class Record:
     cost: float = float("nan")
     physics_steps: int = 0
     wall_s: float = 0.0
+    refined: bool = False
+
+    @property
+    def rank(self) -> tuple[float, float]:
+        """By validation; larger is better."""
+        return Verdict(self.success, self.named, self.cost).rank
 
 
 @dataclasses.dataclass
@@ -92,14 +102,17 @@ class Trainer:
             "actuators": int(task.model.nu),
             "observation": observation,
         }
-        policy = FlowPolicy(parameters.network, **self.sizes).to(self.device)
-        self.fit = Fit(policy, parameters, mirror=task.mirror())
+        self.fit = self._new_fit()
         self.best = _copy(self.fit.average)
         self.value = (
             TerminalValueNetwork(task, observation, seed=parameters.seed) if parameters.terminal_value else None
         )
         self._blocks: list[dict[str, NDArray[Any]]] = []
         self._data: Data | None = None
+
+    def _new_fit(self) -> Fit:
+        policy = FlowPolicy(self.parameters.network, **self.sizes).to(self.device)
+        return Fit(policy, self.parameters, mirror=self.task.mirror())
 
     @property
     def done(self) -> bool:
@@ -211,8 +224,15 @@ class Trainer:
         where.phase = Phase.COLLECT if where.iteration < p.iterations else Phase.DONE
 
     def learn_from(self, pairs: Pairs) -> None:
-        """Fit once more, to the data there are and to ``pairs`` as well, with the normalizer that the policy has."""
+        """Fit the best policy once more, to the data there are and to ``pairs`` as well, with the normalizer it has.
+
+        What comes of it is the best policy then, even if the validation, which knows only the nominal simulator,
+        finds it worse: that is not where the pairs are from.
+        """
         scaling, where = self.collector.scaling, self.progress
+        self.fit = self._new_fit()  # the moments of the optimizer are those of the last policy, not of the best one
+        for policy in (self.fit.policy, self.fit.average):
+            policy.load_state_dict(self.best)
         if where.phase is Phase.COLLECT and where.place:  # cut off: what was not collected yet is zero
             self._blocks[-1] = {name: values[: where.place] for name, values in self._blocks[-1].items()}
         block: dict[str, NDArray[Any]] = {
@@ -222,14 +242,23 @@ class Trainer:
         }
         self._blocks.append({name: values[:, np.newaxis] for name, values in block.items()})
         self._data = None
-        new = Record(where.iteration, physics_steps=self.collector.physics_steps)
+        new = Record(where.iteration, physics_steps=self.collector.physics_steps, refined=True)
         self.records = [*self.records[: where.iteration], new]
         where.phase, where.place = Phase.FIT, 0
 
     def best_record(self) -> Record | None:
-        """That of the iteration whose policy is the best so far, by validation."""
-        judged = [record for record in self.records if np.isfinite(record.success)]
-        return max(judged, key=lambda r: Verdict(r.success, r.named, r.cost).rank, default=None)
+        """That of the iteration whose policy is the best so far, by validation; those before a refinement are past."""
+        return _best(self._since_refinements()[-1])
+
+    def base_record(self) -> Record | None:
+        """That of the policy which was refined, if one was."""
+        *_, before, _ = ([], *self._since_refinements())
+        return _best(before)
+
+    def _since_refinements(self) -> list[list[Record]]:
+        """The records, cut before each refinement."""
+        cuts = [0, *(index for index, record in enumerate(self.records) if record.refined), len(self.records)]
+        return [self.records[begin:end] for begin, end in itertools.pairwise(cuts)]
 
     def save(self) -> tuple[dict[str, Any], dict[str, Array]]:
         """Everything that the rest of the training depends on, as ``checkpoint.write`` takes it."""
@@ -274,3 +303,7 @@ class Trainer:
 
 def _copy(policy: FlowPolicy) -> dict[str, torch.Tensor]:
     return {name: value.clone() for name, value in policy.state_dict().items()}
+
+
+def _best(records: list[Record]) -> Record | None:
+    return max((record for record in records if np.isfinite(record.success)), key=lambda r: r.rank, default=None)

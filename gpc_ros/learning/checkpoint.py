@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import hashlib
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import torch
 from numpy.typing import NDArray
 
@@ -66,6 +68,15 @@ def unflatten(name: str, arrays: Mapping[str, NDArray[Any]]) -> dict[str, torch.
     """The state dictionary that ``flatten`` called ``name``."""
     prefix = f"{name}/"
     return {key.removeprefix(prefix): torch.from_numpy(a) for key, a in arrays.items() if key.startswith(prefix)}
+
+
+def digest(arrays: Mapping[str, NDArray[Any]]) -> str:
+    """SHA-256 of what a checkpoint holds, whatever is said of it."""
+    found = hashlib.sha256()
+    for name in sorted(arrays):
+        found.update(f"{name} {arrays[name].dtype} {arrays[name].shape} ".encode())
+        found.update(np.ascontiguousarray(arrays[name]).tobytes())
+    return found.hexdigest()
 
 
 def settings(file: Path, about: Mapping[str, Any]) -> tuple[TrainParameters, SpcParameters]:

@@ -39,14 +39,15 @@ class Training:
         restart: begin anew, even if the folder holds a training.
 
     Attributes:
+        refines: what a refinement is made from, as ``refinement.from_log`` says; None of a training from nothing.
         folder: that of the training.
         file: the checkpoint in it.
         trainer: does the work.
         resumed: whether it goes on from the checkpoint.
 
     Raises:
-        GpcError: if the folder cannot be made, or holds a training of another robot or with other parameters, or a
-            damaged one.
+        GpcError: if the folder cannot be made, or holds a training of another robot, with other parameters or from
+            another log, or a damaged one.
         InvalidParameter, UnknownName: for wrong parameters.
     """
 
@@ -60,10 +61,16 @@ class Training:
         log: tuple[Path, Path] | None = None,
         restart: bool = False,
     ) -> None:
-        self._settings = {"train": dict(train), "spc": dict(spc)}
         self.folder = folder
         self.file = folder / checkpoint.NAME
-        self.trainer = _begin(robot, train, spc) if log is None else _refine(robot, *log)
+        self.refines: dict[str, Any] | None = None
+        if log is None:
+            self.trainer = _begin(robot, train, spc)
+            self._settings = {"train": dict(train), "spc": dict(spc)}
+        else:
+            self.trainer, self.refines = _refine(robot, *log)
+            self._settings = self.refines.pop("settings")
+        self._base_s = self.trainer.progress.wall_s
         try:
             folder.mkdir(parents=True, exist_ok=True)
             if restart:
@@ -85,7 +92,8 @@ class Training:
         """Train until done, out of time or stopped, and save; whether the training is at its end.
 
         Args:
-            minutes: of training in all, those before an interruption included; None: no limit.
+            minutes: of training in all, those before an interruption included, but not those of the training that
+                is refined; None: no limit.
             save_after_s: time between checkpoints [s], so much work is lost at most.
             stop: asked between slices.
             progress: called after every slice, with the record of an iteration that has just ended.
@@ -116,7 +124,8 @@ class Training:
             GpcError: if it cannot be written.
         """
         about, arrays = self.trainer.save()
-        checkpoint.write(self.file, {**about, "settings": self._settings, "figures": self.figures()}, arrays)
+        own = {"settings": self._settings, "refines": self.refines, "figures": self.figures()}
+        checkpoint.write(self.file, {**about, **own}, arrays)
 
     def figures(self) -> dict[str, Any]:
         """What is to be known of the training."""
@@ -131,16 +140,28 @@ class Training:
             "wall_s": trainer.progress.wall_s,
             "physics_steps": trainer.collector.physics_steps,
             "iterations": trainer.progress.iteration,
-            "success": best.success if best else None,
-            "named_start": best.named if best else None,
+            **_verdict(best),
+            **self._of_refinement(),
             "policy_best_fraction": [record.policy_best for record in ended],
             "policy_cost": [record.policy_cost for record in ended],
             "spc_cost": [record.spc_cost for record in ended],
             "records": [dataclasses.asdict(record) for record in ended],
         }
 
+    @property
+    def has_policy(self) -> bool:
+        """Whether there is a policy to export that is this training's own."""
+        return self.trainer.done if self.refines else self.trainer.progress.iteration > 0
+
+    def _of_refinement(self) -> dict[str, Any]:
+        if self.refines is None:
+            return {}
+        log = self.refines["log"]
+        told = {"base": self.refines["base"], "files": len(log), "bytes": sum(log.values())}
+        return {"refines": {**told, **_verdict(self.trainer.base_record())}}
+
     def _out_of_time(self, minutes: float | None) -> bool:
-        return minutes is not None and self.trainer.progress.wall_s >= 60.0 * minutes
+        return minutes is not None and self.trainer.progress.wall_s - self._base_s >= 60.0 * minutes
 
     def _restore(self) -> None:
         about, arrays = checkpoint.read(self.file)
@@ -148,6 +169,7 @@ class Training:
         with checkpoint.complete(self.file):
             if (found := about["robot"]) != trainer.task.name:
                 raise GpcError(f"{self.file} is of robot {found}, not {trainer.task.name}; choose another --out")
+            _refuse_other_source(self.file, about.get("refines"), self.refines)
             _refuse_other(self.file, "train", about["train"], trainer.parameters)
             _refuse_other(self.file, "spc", about["spc"], trainer.spc)
             trainer.restore(about, arrays)
@@ -160,11 +182,31 @@ def _begin(robot: str, train: Overrides, spc: Overrides) -> Trainer:
     return Trainer(task, parameters, planner)
 
 
-def _refine(robot: str, file: Path, folder: Path) -> Trainer:
-    trainer = from_log(file, folder)
+def _refine(robot: str, file: Path, folder: Path) -> tuple[Trainer, dict[str, Any]]:
+    trainer, refines = from_log(file, folder)
     if trainer.task.name != robot:
         raise GpcError(f"{file} is of robot {trainer.task.name}, not {robot}")
-    return trainer
+    return trainer, refines
+
+
+def _refuse_other_source(file: Path, found: dict[str, Any] | None, given: dict[str, Any] | None) -> None:
+    """Refuse to go on with what was learned from something else, as from the log before it grew."""
+    mine, its = ({**each, "base": None} if each else None for each in (given, found))  # paths may change
+    if mine != its:
+        raise GpcError(f"{file} was begun {_told(found)}, not {_told(given)}; choose another --out, or --restart")
+
+
+def _told(refines: dict[str, Any] | None) -> str:
+    if refines is None:
+        return "from nothing"
+    count, size = len(refines["log"]), sum(refines["log"].values())
+    return f"from {refines['base']} ({refines['digest'][:8]}) and a log of {count} files ({size} bytes)"
+
+
+def _verdict(record: Record | None) -> dict[str, Any]:
+    named = ("success", "named_start", "validation_cost")
+    values = (record.success, record.named, record.cost) if record else (None, None, None)
+    return dict(zip(named, values, strict=True))
 
 
 def _refuse_other(file: Path, section: str, saved: dict[str, Any], given: Parameters) -> None:

@@ -23,9 +23,10 @@ from gpc_ros.tasks.pendulum import Pendulum
 torch = pytest.importorskip("torch")
 pytest.importorskip("tensorboard")
 
-from gpc_ros.learning import checkpoint  # noqa: E402
+from gpc_ros.learning import algorithm, checkpoint  # noqa: E402
 from gpc_ros.learning.algorithm import Trainer  # noqa: E402
 from gpc_ros.learning.fit import Fit  # noqa: E402
+from gpc_ros.learning.validation import Verdict  # noqa: E402
 from gpc_ros.policy.onnx_policy import OnnxPolicy  # noqa: E402
 
 SETTINGS = (
@@ -255,6 +256,10 @@ def recorded(folder: Path, count: int, robot: str = "pendulum") -> None:
     recorder.flush()
 
 
+def refine(folder: Path, base: Path, log: Path, *options: str) -> int:
+    return train(folder, "--from", str(base), "--from-log", str(log), *options, settings=())
+
+
 def test_recorded_plans_refine_a_policy(tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     recorded(tmp_path / "log", 7)
     rows: list[int] = []
@@ -267,14 +272,114 @@ def test_recorded_plans_refine_a_policy(tmp_path: Path, whole: Path, monkeypatch
         return step(self, data, count, **options)
 
     monkeypatch.setattr(Fit, "step", noted)
-    options = ("--from", str(whole), "--from-log", str(tmp_path / "log"))
-    assert train(tmp_path / "refined", *options, settings=()) == 0
+    assert refine(tmp_path / "refined", whole, tmp_path / "log") == 0
     assert rows == [2 * 6 + 7]  # two iterations of two robots and three replans, and the recorded pairs
     about, arrays = checkpoint.read(tmp_path / "refined" / checkpoint.NAME)
-    base = checkpoint.read(whole / checkpoint.NAME)[1]
     assert about["progress"]["iteration"] == 3
-    assert (arrays["fit/policy.network.layers.0.weight"] != base["fit/policy.network.layers.0.weight"]).any()
-    assert OnnxPolicy.load(tmp_path / "refined" / "policy.onnx", Pendulum()).metadata.training["iterations"] == 3
+    for name in ("network.layers.0.weight", "observation_mean"):
+        np.testing.assert_array_equal(arrays[f"best/{name}"], arrays[f"fit/average.{name}"])
+
+
+@pytest.mark.parametrize("verdict", [Verdict(1.0, True, 0.5), Verdict(0.0, False, 99.0)], ids=["better", "worse"])
+def test_the_refined_policy_is_exported_and_both_are_told(
+    verdict: Verdict,
+    tmp_path: Path,
+    whole: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """Whatever the nominal simulator says of it."""
+    before = OnnxPolicy.load(whole / "policy.onnx", Pendulum())
+    recorded(tmp_path / "log", 7)
+    monkeypatch.setattr(algorithm, "validate", lambda *args, **options: verdict)
+    assert refine(tmp_path / "refined", whole, tmp_path / "log") == 0
+    refined = OnnxPolicy.load(tmp_path / "refined" / "policy.onnx", Pendulum())
+    start, observation = np.zeros((1, 3, 1)), np.array([0.5, 0.5, 0.5])
+    assert np.abs(refined.plans(start, observation) - before.plans(start, observation)).max() > 1e-5
+    training, base = refined.metadata.training, before.metadata.training
+    assert (training["iterations"], training["success"], training["named_start"]) == (3, verdict.success, verdict.named)
+    told = {name: training["refines"][name] for name in ("base", "files", "success", "validation_cost")}
+    figures = {name: base[name] for name in ("success", "validation_cost")}
+    assert told == {"base": str(whole), "files": 1, **figures}
+    line = capsys.readouterr().out
+    after, earlier = (f"{100 * each['success']:.0f} %" for each in (training, base))
+    assert f"in the nominal simulator it succeeds from {after} of starts (mean cost {verdict.cost:g})" in line
+    assert f"before from {earlier} (mean cost" in line
+    assert ("worse there" in line) == (verdict.success == 0.0)
+
+
+def test_the_same_refinement_again_is_only_exported_again(tmp_path: Path, whole: Path) -> None:
+    recorded(tmp_path / "log", 7)
+    assert refine(tmp_path / "refined", whole, tmp_path / "log") == 0
+    (tmp_path / "log").rename(tmp_path / "moved")
+    before = checkpoint.read(tmp_path / "refined" / checkpoint.NAME)[1]
+    (tmp_path / "refined" / "policy.onnx").unlink()
+    assert refine(tmp_path / "refined", whole, tmp_path / "moved") == 0
+    assert (tmp_path / "refined" / "policy.onnx").exists()
+    after = checkpoint.read(tmp_path / "refined" / checkpoint.NAME)[1]
+    np.testing.assert_equal(after, before)
+
+
+def test_a_refinement_from_something_else_is_refused(
+    tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Else the old policy would be exported again as if it had learned from the new."""
+    out, log = tmp_path / "refined", tmp_path / "log"
+    recorded(log, 7)
+    assert refine(out, whole, log) == 0
+    exported = (out / "policy.onnx").read_bytes()
+    recorded(log, 3)
+    capsys.readouterr()
+
+    def refused(*options: str) -> str:
+        assert main(["train", "pendulum", "--out", str(out), *options]) == 2
+        printed, err = capsys.readouterr()
+        assert printed == ""
+        (line,) = err.splitlines()
+        return line
+
+    line = refused("--from", str(whole), "--from-log", str(log))
+    assert line.startswith(f"gpc: {out}/checkpoint.npz was begun from {whole} (")
+    for words in ("a log of 1 files", ", not from", "a log of 2 files", "choose another --out, or --restart"):
+        assert words in line
+    assert "was begun from" in refused(*TINY, "-p", "train.iterations=3")
+    assert "was begun from" in refused("--from", str(trained_on(whole, tmp_path / "more")), "--from-log", str(log))
+    assert (out / "policy.onnx").read_bytes() == exported
+    assert refine(out, whole, log, "--restart") == 0
+    assert (out / "policy.onnx").read_bytes() != exported
+
+
+def trained_on(base: Path, folder: Path) -> Path:
+    """A copy of a training, with other data."""
+    about, arrays = checkpoint.read(base / checkpoint.NAME)
+    arrays["data/0/after"] = arrays["data/0/after"] + 0.1
+    checkpoint.write(folder / checkpoint.NAME, about, arrays)
+    return folder
+
+
+def test_minutes_are_those_of_the_refinement_alone(
+    tmp_path: Path, whole: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A base that took longer is not exported as what was refined."""
+    about, arrays = checkpoint.read(whole / checkpoint.NAME)
+    about["progress"]["wall_s"] = 3600.0
+    checkpoint.write(tmp_path / "long" / checkpoint.NAME, about, arrays)
+    recorded(tmp_path / "log", 3)
+    assert refine(tmp_path / "a", tmp_path / "long", tmp_path / "log", "--minutes", "10") == 0
+    assert (tmp_path / "a" / "policy.onnx").exists()
+    assert checkpoint.read(tmp_path / "a" / checkpoint.NAME)[0]["figures"]["wall_s"] > 3600.0
+
+
+def test_a_refinement_that_has_not_ended_exports_nothing(
+    tmp_path: Path, whole: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(algorithm, "_CHUNK", 4)
+    recorded(tmp_path / "log", 3)
+    assert refine(tmp_path / "a", whole, tmp_path / "log", "--minutes", "1e-9") == 2
+    assert "no iteration has ended yet" in capsys.readouterr().err
+    assert not (tmp_path / "a" / "policy.onnx").exists()
+    assert refine(tmp_path / "a", whole, tmp_path / "log") == 0
+    assert (tmp_path / "a" / "policy.onnx").exists()
 
 
 @pytest.fixture
@@ -341,6 +446,11 @@ def test_what_does_not_fit_a_refinement_is_refused(refused: Callable[..., str], 
     recorded(tmp_path / "own", 3)
     options = (*options[:-1], str(tmp_path / "own"))
     assert "is of robot pendulum, not cart_pole" in refused("cart_pole", *out, *options)
+    about, arrays = checkpoint.read(whole / checkpoint.NAME)
+    about["progress"]["iteration"] = 0
+    checkpoint.write(tmp_path / "new" / checkpoint.NAME, about, arrays)
+    options = ("--from", str(tmp_path / "new"), *options[2:])
+    assert "no iteration has ended yet, there is no policy to refine" in refused("pendulum", *out, *options)
 
 
 def test_other_parameters_than_those_of_the_folder_are_refused(refused: Callable[..., str], whole: Path) -> None:

@@ -272,7 +272,7 @@ def test_recorded_pairs_are_learned_with_the_data_there_are(place: int, own: int
     kept(base, tmp_path / "base.npz")
     trainer = tiny.trainer(replay=2, iterations=base.progress.iteration + 1)
     trainer.restore(*checkpoint.read(tmp_path / "base.npz"))
-    mean = trainer.fit.average.observation_mean.clone()
+    mean = trainer.best["observation_mean"].clone()
     trainer.learn_from(pairs(5))
     trainer.advance()
     observation = trainer._data.observation.numpy()
@@ -284,3 +284,52 @@ def test_recorded_pairs_are_learned_with_the_data_there_are(place: int, own: int
     tiny.finish(trainer)
     assert [record.iteration for record in trainer.records] == list(range(trainer.progress.iteration))
     assert trainer.records[-1].physics_steps == trainer.collector.physics_steps
+
+
+JUDGED = [Verdict(0.9, True, 1.0), Verdict(0.5, True, 0.5), Verdict(0.4, False, 2.0)]
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The second iteration's policy is worse than the first one's, and the refined one the worst of all."""
+    answers = iter(JUDGED)
+    monkeypatch.setattr(algorithm, "validate", lambda *args, **kwargs: next(answers))
+
+
+def refining(trainer: Trainer, tmp_path: Path, count: int = 5) -> Trainer:
+    kept(trainer, tmp_path / "base.npz")
+    found = tiny.trainer(iterations=trainer.progress.iteration + 1)
+    found.restore(*checkpoint.read(tmp_path / "base.npz"))
+    found.learn_from(pairs(count))
+    return found
+
+
+def test_a_refinement_begins_with_the_best_policy(judged: None, tmp_path: Path) -> None:
+    base = tiny.finish(tiny.trainer())
+    last = base.fit.average.state_dict()
+    trainer = refining(base, tmp_path)
+    for policy in (trainer.fit.policy, trainer.fit.average):
+        for name, value in policy.state_dict().items():
+            assert torch.equal(value, base.best[name])
+    assert any(not torch.equal(value, base.best[name]) for name, value in last.items())
+    assert not trainer.fit.optimizer.state_dict()["state"]
+
+
+def test_what_was_refined_is_the_result_even_where_the_simulator_finds_it_worse(judged: None, tmp_path: Path) -> None:
+    base = tiny.finish(tiny.trainer())
+    trainer = tiny.finish(refining(base, tmp_path))
+    for name, value in trainer.fit.average.state_dict().items():
+        assert torch.equal(trainer.best[name], value)
+    assert not torch.equal(trainer.best["network.layers.0.weight"], base.best["network.layers.0.weight"])
+    assert (trainer.best_record(), trainer.base_record()) == (trainer.records[2], trainer.records[0])
+    assert base.base_record() is None
+
+
+def test_a_refined_policy_can_be_refined_again(tmp_path: Path) -> None:
+    once = tiny.finish(refining(tiny.finish(tiny.trainer()), tmp_path))
+    again = refining(once, tmp_path, count=3)
+    assert again.best_record() is None  # not judged yet
+    assert again.base_record() is again.records[2]
+    tiny.finish(again)
+    assert (again.best_record(), again.base_record()) == (again.records[3], again.records[2])
+    assert not torch.equal(again.best["network.layers.0.weight"], once.best["network.layers.0.weight"])
