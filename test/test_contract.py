@@ -46,7 +46,6 @@ def test_the_robots_keep_it(robot: str) -> None:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"episode_s": 0.5}, "episode_s = 0.5 must be longer than success_window_s = 1.0"),
         ({"goal": (0.0, 0.0), "goal_names": ("x", "x")}, "goal_names ('x', 'x') must name each of the 2"),
         ({"running_weights": {**Pendulum.running_weights, "upright": -1.0}}, "running_weights: upright = -1.0"),
         ({"running_weights": {"uprigth": 1.0}}, "the terms upright, velocity, control, running_weights uprigth"),

@@ -14,7 +14,7 @@ from gpc_ros import actuators, config, contract, registry
 from gpc_ros.cli import arguments
 from gpc_ros.control.policy import shipped
 from gpc_ros.coordinates import Coordinates
-from gpc_ros.errors import InvalidModel
+from gpc_ros.errors import GpcError, InvalidModel
 from gpc_ros.node_parameters import PARAMETERS, check_together
 from gpc_ros.tasks.base import Task
 
@@ -45,13 +45,16 @@ def run(args: argparse.Namespace) -> int:
 
 def _check_robot(name: str) -> None:
     task = contract.check(name)
-    check_together({node: config.load(name, node, model) for node, model in PARAMETERS.items()})
-    model = task.model
+    file, model = config.file_of(name), task.model
+    try:
+        check_together({node: config.load(name, node, kind) for node, kind in PARAMETERS.items()})
+    except GpcError as error:
+        raise GpcError(f"{file}: {error}") from None
     limits = zip(actuators.names(model), actuators.kinds(model), *model.actuator_ctrlrange.T, strict=True)
     table = Table("robot", Column(name, overflow="fold"))
     for what, told in (
         ("task", f"{type(task).__module__}:{type(task).__name__}"),
-        ("parameters", config.file_of(name)),
+        ("parameters", file),
         ("model", task.model_file),
         ("planning step", f"{1e3 * model.opt.timestep:g} ms"),
         ("coordinates", ", ".join(Coordinates(model).names)),
