@@ -26,7 +26,9 @@ if TYPE_CHECKING:
 class PolicyParameters(Parameters):
     """Settings of the flow policy at run time."""
 
-    model_file: str = parameter("", "policy file; empty: the one that comes with the robot")
+    model_file: str = parameter(
+        "", "policy file, empty: the one that comes with the robot; set again, it is loaded again if it has changed"
+    )
     device: Literal["auto", "cuda", "cpu"] = parameter("auto", "where the network runs", read_only=True)
     warm_start: float = parameter(1.0, "how far plans start from the last one (1) or from noise (0)", ge=0, le=1)
     policy_rate_hz: float = parameter(0.0, "plans per second; 0: one per estimate", unit="Hz", ge=0, le=1000)
@@ -76,6 +78,7 @@ class Policy(Planner):
         self._goal = np.array(task.goal, dtype=float)
         self.parameters = p = parameters or PolicyParameters()
         self.file = policy_file(task.name, p.model_file)
+        self._version = _version(self.file)  # before it is read: one that is written meanwhile is a newer one
         self.model = model or _load(task, self.file, p.device)
         self._shape = (self.model.metadata.knots, task.model.nu)
         self._grid = Grid(self._shape[0], self.model.period_ns, self.model.interpolation)
@@ -86,15 +89,19 @@ class Policy(Planner):
         return cls(task, parameters["policy_server"])
 
     def renewed(self, parameters: PolicyParameters) -> Policy:
-        """One with ``parameters``, ready to go on at the next tick; a file of another name is loaded and tried out.
+        """One with ``parameters``, ready to go on at the next tick.
+
+        Another file, or one that was written anew, is loaded and tried out; one that is gone stays in use.
 
         Raises:
             InvalidModel: as the constructor and ``warm_up``.
         """
-        same = parameters.model_file == self.parameters.model_file
+        same = parameters.model_file == self.parameters.model_file and _version(self.file) in (None, self._version)
         new = Policy(self._task, parameters, model=self.model if same else None)
         new.set_goal(self._goal)
-        if not same:
+        if same:
+            new._version = self._version
+        else:
             new.warm_up()
         return new
 
@@ -148,6 +155,15 @@ class Policy(Planner):
             start = (1.0 - level) * rng.standard_normal(start.shape) + level * start
         observation = self._task.observe(States(estimate.qpos, estimate.qvel), self._goal)
         return self.model.plans(start, observation)
+
+
+def _version(file: Path) -> tuple[int, ...] | None:
+    """Differs once ``file`` has been written anew; None if it is not there."""
+    try:
+        found = file.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns, found.st_size
 
 
 def _load(task: Task, file: Path, device: Literal["auto", "cuda", "cpu"]) -> OnnxPolicy:

@@ -211,6 +211,39 @@ def test_renewed_with_a_bad_file_it_is_refused(identity: Path, bad: Path) -> Non
         planner.renewed(planner.parameters.model_copy(update={"model_file": str(bad)}))
 
 
+def test_renewed_after_its_file_was_written_anew_it_has_the_new_network(tmp_path: Path) -> None:
+    """As after another training, with the very same parameters."""
+    file = policies.write(tmp_path / "a.onnx", keep=0.0, offset=0.25)
+    planner = policy(file)
+    policies.write(file, keep=0.0, offset=0.75)
+    found = planner.renewed(planner.parameters)
+    assert planner.plan(STATE).knots[0] == pytest.approx(0.25)
+    assert found.plan(STATE).knots[0] == pytest.approx(0.75)
+    assert found.model.metadata.sha256 != planner.model.metadata.sha256
+    assert found.renewed(found.parameters).model is found.model
+
+
+@pytest.mark.parametrize("content", [b"", b"half of a policy"])
+def test_renewed_after_its_file_was_damaged_it_is_refused_and_goes_on(tmp_path: Path, content: bytes) -> None:
+    file = policies.write(tmp_path / "a.onnx", offset=0.25)
+    planner = policy(file)
+    file.write_bytes(content)
+    with pytest.raises(InvalidModel, match=r"a\.onnx"):
+        planner.renewed(planner.parameters)
+    policies.write(file, offset=0.75)
+    assert planner.renewed(planner.parameters).plan(STATE).knots[0] == pytest.approx(0.75)
+
+
+def test_renewed_after_its_file_is_gone_it_keeps_the_network(tmp_path: Path) -> None:
+    file = policies.write(tmp_path / "a.onnx", offset=0.25)
+    planner = policy(file)
+    file.unlink()
+    kept = planner.renewed(planner.parameters.model_copy(update={"seed": 5}))
+    assert kept.model is planner.model
+    policies.write(file, offset=0.75)
+    assert kept.renewed(kept.parameters).plan(STATE).knots[0] == pytest.approx(0.75)
+
+
 def test_a_policy_without_a_finite_plan_at_the_named_start_is_refused(identity: Path, tmp_path: Path) -> None:
     file = policies.write(tmp_path / "a.onnx", keep=0.0, feedback=np.array([[0.0, 3e38, 3e38, 0.0, 0.0]]), offset=3e38)
     planner = policy(identity)
