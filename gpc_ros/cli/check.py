@@ -70,13 +70,17 @@ def _check_robot(name: str) -> None:
 
 def _check_policy(file: Path, json: str | None) -> None:
     from gpc_ros.policy import metadata, verify
-    from gpc_ros.policy.onnx_policy import TOLERANCE
+    from gpc_ros.policy.onnx_policy import TOLERANCE, one_line
 
     data, about = verify.read(file)
     known = about.task in registry.names("tasks")
     if known:
         metadata.check(about, registry.load("tasks", about.task, Task)(), file)
-    error, provider = _compare(data, about)
+    try:
+        error, provider = _compare(data, about)
+    except Exception as failure:  # what ONNX Runtime and onnx raise has no base class of its own
+        words = failure if isinstance(failure, InvalidModel) else f"does not run: {one_line(failure)}"
+        raise InvalidModel(f"{file}: {words}") from None
     if not error <= TOLERANCE:
         raise InvalidModel(f"{file}: {provider} and numpy differ by {error:.2g}, more than {TOLERANCE}")
     values = about.model_dump(mode="json")

@@ -62,7 +62,7 @@ class OnnxPolicy:
         except InvalidModel as error:
             raise InvalidModel(f"{file}: {error}") from None
         except Exception as error:  # what ONNX Runtime raises has no base class of its own
-            raise InvalidModel(f"{file}: does not run: {_one_line(error)}") from None
+            raise InvalidModel(f"{file}: does not run: {one_line(error)}") from None
         return policy
 
     @property
@@ -158,11 +158,12 @@ def _session(data: bytes, device: Device) -> Any:
     try:
         session = onnxruntime.InferenceSession(data, options, providers=wanted, enable_fallback=len(wanted) > 1)
     except Exception as error:
-        raise InvalidModel(f"ONNX Runtime refuses it: {_one_line(error)}") from None
+        raise InvalidModel(f"ONNX Runtime refuses it: {one_line(error)}") from None
     if device == "cuda" and session.get_providers()[0] != CUDA:
         raise InvalidModel("device cuda: ONNX Runtime fell back to the CPU; its CUDA or cuDNN does not load here")
     return session
 
 
-def _one_line(error: Exception) -> str:
+def one_line(error: Exception) -> str:
+    """What ``error`` says, in one line of bounded length."""
     return " ".join(str(error).split())[:300]

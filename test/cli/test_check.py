@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -68,3 +69,40 @@ def test_onnx_runtime_that_computes_something_else(
     monkeypatch.setattr(OnnxPolicy, "plans", lambda self, start, observed: plans(self, start, observed) + wrong)
     assert main(["check", str(file)]) == 2
     assert f"{CPU} and numpy differ by" in capsys.readouterr().err
+
+
+def disconnected(model: onnx.ModelProto) -> None:
+    model.graph.node[1].input[0] = "nowhere"
+
+
+def one_at_a_time(model: onnx.ModelProto) -> None:
+    (shape,) = [i for i in model.graph.initializer if i.name == model.graph.node[-3].input[1]]
+    shape.CopyFrom(onnx.numpy_helper.from_array(np.array([1, 10, 1]), shape.name))
+
+
+def other_shape(model: onnx.ModelProto) -> None:
+    """As many numbers, ordered in another way."""
+    (shape,) = [i for i in model.graph.initializer if i.name == model.graph.node[-3].input[1]]
+    shape.CopyFrom(onnx.numpy_helper.from_array(np.array([2, 5, -1]), shape.name))
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [
+        (disconnected, "ONNX Runtime refuses it: "),
+        (one_at_a_time, "does not run: "),
+        (other_shape, "does not run: "),
+    ],
+)
+def test_a_file_that_is_signed_and_does_not_run_is_one_line(
+    file: Path, change: Callable[[onnx.ModelProto], None], words: str, capfd: pytest.CaptureFixture[str]
+) -> None:
+    model, about = onnx.load(file), verify.read(file)[1]
+    change(model)
+    graph.sign(model, about)
+    file.write_bytes(model.SerializeToString())
+    assert main(["check", str(file)]) == 2
+    out, err = capfd.readouterr()
+    assert out == ""
+    (line,) = err.splitlines()
+    assert line.startswith(f"gpc: {file}: {words}")
