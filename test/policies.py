@@ -6,6 +6,7 @@ from pathlib import Path
 
 import mujoco
 import numpy as np
+import onnx
 from scipy.linalg import solve_discrete_are
 
 from gpc_ros import config, registry
@@ -89,3 +90,33 @@ def balancing(file: Path) -> Path:
     half = task.model.actuator_ctrlrange[0, 1]
     feedback = -np.array([[position, 0.0, -angle, velocity, rate]]) / half  # sin of the angle is -(angle - pi) up there
     return write(file, keep=0.0, feedback=feedback)
+
+
+def bad_files(folder: Path) -> dict[Path, str]:
+    """One of each kind of policy file that cart_pole cannot use, and a word of why."""
+    whole = write(folder / "whole.onnx").read_bytes()
+    proto, task = onnx.load_model_from_string(whole), registry.load("tasks", "cart_pole", Task)()
+    weight, shape, nan = bytearray(whole), onnx.ModelProto(), onnx.ModelProto()
+    weight[len(whole) // 2] ^= 1
+    shape.CopyFrom(proto)
+    graph.sign(shape, metadata_of(task, knots=5))
+    nan.CopyFrom(proto)
+    constant = next(each for each in nan.graph.initializer if each.data_type == onnx.TensorProto.FLOAT)
+    values = onnx.numpy_helper.to_array(constant).copy()
+    values.flat[0] = np.nan
+    constant.CopyFrom(onnx.numpy_helper.from_array(values, constant.name))
+    graph.sign(nan, metadata_of(task))
+    contents = {
+        "garbage": (b"no policy", "not"),
+        "cut": (whole[: len(whole) // 2], "cut off"),
+        "changed": (bytes(weight), "changed since it was written"),
+        "shape": (shape.SerializeToString(), "inputs and output are"),
+        "nan": (nan.SerializeToString(), "not finite"),
+    }
+    for name, (data, _) in contents.items():
+        (folder / f"{name}.onnx").write_bytes(data)
+    found = {folder / f"{name}.onnx": words for name, (_, words) in contents.items()}
+    found[write(folder / "robot.onnx", "pendulum")] = "task is pendulum"
+    found[write(folder / "plan.onnx", keep=0.0, feedback=np.full((1, 5), 3e38), offset=3e38)] = "is not finite"
+    found[folder / "missing.onnx"] = "No such file"
+    return found

@@ -256,16 +256,7 @@ def test_a_model_file_is_swapped_between_two_ticks_and_goes_on(desk: Desk, tmp_p
 
 
 def test_a_bad_model_file_is_refused_with_the_reason_and_the_old_one_goes_on(desk: Desk, tmp_path: Path) -> None:
-    bad = tmp_path / "bad.onnx"
-    bad.write_bytes(policies.write(tmp_path / "whole.onnx").read_bytes()[:-50])
-    overflow = {"keep": 0.0, "feedback": np.full((1, 5), 3e38), "offset": 3e38}
-    refused = {
-        tmp_path / "missing.onnx": "No such file",
-        bad: "bad.onnx",
-        policies.write(tmp_path / "other.onnx", "pendulum"): "task is pendulum, cart_pole needs cart_pole",
-        policies.write(tmp_path / "nan.onnx", **overflow): "its plan at the start 'hanging' is not finite",
-    }
-    for tick, (file, words) in enumerate(refused.items()):
+    for tick, (file, words) in enumerate(policies.bad_files(tmp_path).items()):
         result = desk.set(model_file=str(file))
         assert not result.successful
         assert words in result.reason

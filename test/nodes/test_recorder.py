@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import os
 import re
 import signal
@@ -228,20 +229,30 @@ class Process:
         self._peer = peer
         self._publisher = peer.node.create_publisher(message_class("sensor_msgs/JointState"), "joint_states", 1000)
         self.sent: list[bytes] = []
+        self.sent_s: list[float] = []
 
     def say(self) -> None:
         self.sent.append(tapes.state(len(self.sent)))
+        self.sent_s.append(time.monotonic())
         self._publisher.publish(self.sent[-1])
 
-    def until_it_has_written(self, wanted: bytes | None = None, *, speaking: bool = False) -> Path:
-        """The recording, once it holds ``wanted`` or anything, with the recorder still at work."""
+    def speak(self, seconds: float) -> float:
+        """Say something some hundred times a second; the longest pause [s] that this machine has made in it."""
+        first, end = len(self.sent), time.monotonic() + seconds
+        while time.monotonic() < end:
+            self.say()
+            time.sleep(0.005)
+        times = self.sent_s[first:]
+        return max(after - before for before, after in itertools.pairwise(times))
+
+    def until_it_has_written(self) -> Path:
+        """The recording, once it holds anything, with the recorder still at work."""
         end = time.monotonic() + PATIENCE_S
         while time.monotonic() < end:
             self._peer.spin()
-            if speaking:
-                self.say()
+            self.say()
             for file in self._folder.glob("*.mcap"):
-                if any(wanted in (None, data) for data in joint_states(file)):
+                if joint_states(file):
                     return file
         self.popen.kill()
         raise AssertionError(f"waited in vain for the recording: {self.popen.communicate()}")
@@ -275,21 +286,23 @@ def process(domain: int, tmp_path: Path, peer: Peer) -> Iterator[Process]:
     found.popen.communicate()
 
 
-def test_after_kill_9_everything_but_the_last_moment_is_there(process: Process) -> None:
-    process.until_it_has_written(speaking=True)
-    for _ in range(100):
-        process.say()
-    file = process.until_it_has_written(process.sent[-1])
+def test_after_kill_9_everything_but_the_last_second_is_there(process: Process) -> None:
+    file = process.until_it_has_written()
+    before, pause_s = len(process.sent), process.speak(2.5)
     process.popen.kill()
+    killed_s = time.monotonic()
     process.popen.wait()
     assert Recording(file).flaw == "cut off"
     found = joint_states(file)
-    assert found == process.sent[-len(found) :]
-    assert len(found) > 100
+    first = process.sent.index(found[0])
+    end = first + len(found)
+    assert first < before < end
+    assert found == process.sent[first:end]
+    assert end == len(process.sent) or killed_s - process.sent_s[end] < 1.0 + pause_s
 
 
 def test_asked_to_end_it_closes_the_file_and_says_what_is_in_it(process: Process) -> None:
-    file = process.until_it_has_written(speaking=True)
+    file = process.until_it_has_written()
     process.popen.send_signal(signal.SIGTERM)
     _, told = process.popen.communicate(timeout=PATIENCE_S)
     assert re.search(r"real time: niceness (-10|\(-10\) refused)", told)

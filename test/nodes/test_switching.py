@@ -37,6 +37,7 @@ class Stack:
         self.controller = start(Controller, slew_rate=SLEW, **shared)
         self.estimator = start(Estimator, **shared)
         self.simulator = start(Simulator, start="upright", **shared)
+        self.nodes = (self.spc, self.server, self.controller, self.estimator, self.simulator)
         self.run(50)
 
     @property
@@ -84,19 +85,21 @@ def test_twenty_switches_in_a_row_without_a_fall_or_a_jump(stack: Stack) -> None
 
 
 def test_bad_model_files_leave_it_standing(stack: Stack, tmp_path: Path) -> None:
-    """Driven by the policy, by sampling and by hold, while a broken file is offered."""
-    bad = tmp_path / "bad.onnx"
-    bad.write_bytes(b"no policy")
-    other = policies.write(tmp_path / "other.onnx", "pendulum")
-    for planner in ("policy", "seeded_spc", "spc"):
+    """Driven by the policy, by sampling and by hold, while broken files are offered."""
+    bad = policies.bad_files(tmp_path)
+    for planner in ("policy", "seeded_spc", "spc", "hold"):
         assert stack.set("controller", "planner", planner).successful
-        for file in (bad, other):
+        for file, words in bad.items():
             result = stack.set("policy_server", "model_file", str(file))
             assert not result.successful
             assert str(file) in result.reason
+            assert words in result.reason
         stack.run(20)
         assert stack.controller.shell.executive.driver == planner
-    assert stack.stands()
+        assert planner == "hold" or stack.stands()  # hold keeps the cart where it is, not the pole
+    assert np.isfinite(stack.log()[1]).all()
+    assert stack.controller.shell.executive.counts["fallbacks"] == 0
+    assert all(node.loop.counts == {} for node in stack.nodes)
 
 
 def test_a_policy_that_fails_upright_is_not_switched_to(stack: Stack, tmp_path: Path) -> None:
