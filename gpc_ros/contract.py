@@ -129,13 +129,13 @@ def _shapes_of(task: Task, states: States, ctrl: Array, goal: Array) -> Iterator
                 yield f"{kind}_residuals(): {term} must be a tuple of components, as (x,)"
                 continue
             wrong = [np.shape(component) for component in components if np.shape(component) != shape]
-            yield from (f"{kind}_residuals(): {term} {_misshapen(each, shape, shape)}" for each in wrong[:1])
+            yield from (f"{kind}_residuals(): {term}: {_misshapen(each, shape, shape)}" for each in wrong[:1])
     seen = np.shape(_call(task, "observe", states, goal))
     if len(seen) != len(shape) + 1 or seen[:-1] != shape:
-        yield f"observe() {_misshapen(seen, shape, (*shape, 'ny'))}"
+        yield f"observe(): {_misshapen(seen, shape, (*shape, 'ny'))}"
     reached = np.asarray(_call(task, "at_goal", states, goal))
     if reached.shape != shape:
-        yield f"at_goal() {_misshapen(reached.shape, shape, shape)}"
+        yield f"at_goal(): {_misshapen(reached.shape, shape, shape)}"
     elif reached.dtype != bool:
         yield f"at_goal() must be bool, is {reached.dtype}"
 
@@ -205,7 +205,7 @@ def _told(error: Exception, kind: type[Task]) -> str:
 
 def _misshapen(found: Shape, batch: Shape, wanted: tuple[int | str, ...]) -> str:
     text = ", ".join(map(str, wanted)) + ("," if len(wanted) == 1 else "")
-    return f"has shape {found} for {f'states of shape {batch}' if batch else 'one state'}, must have ({text})"
+    return f"shape {found} for {f'states of shape {batch}' if batch else 'one state'}, must be ({text})"
 
 
 def _listed(names: Any) -> str:

@@ -76,23 +76,23 @@ def residuals(upright: Any) -> Any:
 @pytest.mark.parametrize(
     ("changes", "words"),
     [
-        ({"observe": lambda self, states, goal: angle(states)}, "observe() has shape () for one state, must"),
+        ({"observe": lambda self, states, goal: angle(states)}, "observe(): shape () for one state, must"),
         (
             {"observe": lambda self, states, goal: np.hstack([states.qpos, states.qvel])},
-            "observe() has shape (2, 2, 4, 1) for states of shape (2, 1, 4), must have (2, 1, 4, ny)",
+            "observe(): shape (2, 2, 4, 1) for states of shape (2, 1, 4), must be (2, 1, 4, ny)",
         ),
         (
             {"observe": lambda self, states, goal: np.append(np.cos(angle(states)), states.qvel)},
-            "observe() has shape (6,) for states of shape (3,), must have (3, ny)",
+            "observe(): shape (6,) for states of shape (3,), must be (3, ny)",
         ),
         ({"at_goal": lambda self, states, goal: angle(states)}, "at_goal() must be bool, is float64"),
         (
             {"at_goal": lambda self, states, goal: np.all(np.abs(states.qpos) < 1)},
-            "at_goal() has shape () for states of shape (3,), must have (3,)",
+            "at_goal(): shape () for states of shape (3,), must be (3,)",
         ),
         ({"at_goal": lambda self, states, goal: ~(np.abs(angle(states)) > 9)}, "where the state is not a number"),
         ({"terminal_residuals": residuals(angle)}, "upright must be a tuple of components, as (x,)"),
-        ({"terminal_residuals": residuals(lambda states: (1.0,))}, "upright has shape () for states of shape (3,)"),
+        ({"terminal_residuals": residuals(lambda states: (1.0,))}, "upright: shape () for states of shape (3,)"),
         (
             {"observe": lambda self, states, goal: states.qpos - np.mean(states.qpos)},
             "observe() of a state must not depend on the others",

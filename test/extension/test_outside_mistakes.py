@@ -60,7 +60,7 @@ def without(file: str) -> dict[str, str]:
         ({**GOOD, "bot/__init__.py": "1 / 0"}, f"entry point '{POINT}' cannot be loaded: ZeroDivisionError: "),
         (but(TASK, '"control": (ctrl', '"contrl": (ctrl'), "furuta: running_residuals() has the terms upright, "),
         (but(TASK, "np.stack", "np.hstack"), "furuta: observe() raises TypeError: hstack() "),
-        (but(TASK, "states.qvel), axis=-1)", "states.qvel), axis=0)"), "furuta: observe() "),
+        (but(TASK, "states.qvel), axis=-1)", "states.qvel), axis=0)"), "furuta: observe()"),
         (but(TASK, ", np.empty(0))", ", 0.0)"), "furuta: reset() gives a goal of shape (), must be (0,)"),
         (but(TASK, "-1.0, -1.0))", "-1.0))"), "furuta: mirror() gives matrices of shapes ((4, 4), (1, 1)), must"),
         (but(TASK, '"hanging"', '"upright"'), "furuta/scene.xml: no keyframe 'upright', only ['hanging']"),

@@ -69,4 +69,6 @@ def main():
             driver.act()
             stamp_ns += (1 + deadline.advance() // PERIOD_NS) * PERIOD_NS  # periods that were missed included
     except (KeyboardInterrupt, ExternalShutdownException):
+        pass
+    finally:  # whatever it was that ended it
         driver.hardware.write(0.0)
