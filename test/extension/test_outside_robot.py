@@ -21,7 +21,7 @@ from gpc_ros.node_parameters import SpcNodeParameters
 from gpc_ros.tasks.base import Task
 
 ROOT = outside.FURUTA.parents[2]
-PATIENCE_S = 60.0  # a guard against hanging; nothing is measured with it
+PATIENCE_S = 300.0  # a guard against hanging; nothing is measured with it
 Say = Callable[..., str]
 
 
@@ -87,14 +87,6 @@ def test_it_swings_up(gpc: Say, tmp_path: Path) -> None:
     file = tmp_path / "eval.json"
     gpc("eval", "furuta", "--starts", "0", "--duration", "4", "--rate", "250", "--jobs", "1", "--json", str(file))
     assert json.loads(file.read_text())["named_start"]["success"]
-
-
-def test_other_processes_find_it(furuta: Path) -> None:
-    def once(jobs: int) -> list[str]:
-        result = evaluation.evaluate(evaluation.Setting("furuta", duration_s=0.05), 1, jobs=jobs)
-        return [result["named_start"]["digest"], result["per_start"][0]["digest"]]
-
-    assert once(2) == once(1)
 
 
 def test_its_policy_is_trained_and_ships_in_its_package(
