@@ -89,7 +89,7 @@ _TOPICS = (
         Qos.EVENT,
         "force and torque on the body frame_id for 0.1 s, world axes [N, N m]",
     ),
-    Topic("goal_pose", "geometry_msgs/PoseStamped", Qos.LATCHED, "goal of tasks that have one [m]"),
+    Topic("goal_pose", "geometry_msgs/PoseStamped", Qos.LATCHED, "goal of tasks that have one [m], in the frame world; one that is no place names its numbers there"),
     Topic("controller/active", "std_msgs/String", Qos.LATCHED, "planner that drives now"),
     Topic("controller/wanted", "std_msgs/String", Qos.LATCHED, "planners that shall plan, joined by commas"),
     Topic("controller/stop", "std_msgs/Bool", Qos.EVENT, "true: stop and stay stopped; false: drive on"),

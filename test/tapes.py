@@ -10,6 +10,7 @@ from typing import Any
 
 from gpc_ros import spec
 from gpc_ros.closed_loop import ClosedLoop
+from gpc_ros.goals import Goals
 from gpc_ros.nodes import cdr
 from gpc_ros.recording.mcap_file import Entry, McapFile
 
@@ -55,11 +56,11 @@ def text(value: str) -> bytes:
     return cdr.LITTLE_ENDIAN + cdr.text_of(value)
 
 
-def pose(*position: float) -> bytes:
-    """A geometry_msgs/PoseStamped that is not turned."""
-    head = struct.pack("<iI", 1, 0) + cdr.text_of("world")
-    place = [*position, 0.0, 0.0, 0.0][:3]
-    return cdr.LITTLE_ENDIAN + head + b"\0" * (-len(head) % 8) + struct.pack("<7d", *place, 0.0, 0.0, 0.0, 1.0)
+def pose(*values: float, frame: str = "world") -> bytes:
+    """A geometry_msgs/PoseStamped with so many of the values x y z and quaternion x y z w, the others as at rest."""
+    head = struct.pack("<iI", 1, 0) + cdr.text_of(frame)
+    whole = [*values, *(0.0, 0.0, 0.0, 0.0, 0.0, 0.0, 1.0)[len(values) :]]
+    return cdr.LITTLE_ENDIAN + head + b"\0" * (-len(head) % 8) + struct.pack("<7d", *whole)
 
 
 class Run:
@@ -72,7 +73,8 @@ class Run:
         self.loop = loop = ClosedLoop(robot, overrides=overrides)
         codec = Codec(loop.task.model)
         if len(loop.simulation.goal):
-            self._keep("goal_pose", pose(*loop.simulation.goal))
+            goals = Goals(loop.task)
+            self._keep("goal_pose", pose(*goals.values(loop.simulation.goal), frame=goals.frame))
         self._watch(loop.simulation, "measure", lambda m: [("joint_states", codec.encode_measurement(m))])
         self._watch(loop.estimator, "update", lambda e: [("state_estimate", codec.encode_estimate(e))])
         self._watch(loop.executive, "select", lambda c: [("command", codec.encode_command(c))])

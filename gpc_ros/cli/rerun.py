@@ -175,10 +175,8 @@ class Bench:
     def _scene(self) -> rerun.Scene:
         from gpc_ros.nodes import cdr
 
-        goals = [
-            (message.log_ns, history.goal_of(history.pose(cdr.Reader(message.data)), self._task))
-            for message in self._recording.messages({"goal_pose"} if self._task.goal else ())
-        ]
+        poses = [history.pose(message, cdr) for message in self._recording.messages({"goal_pose"})]
+        goals = history.goals_of(poses if self._task.goal else (), self._task)
         wanted = [
             (message.log_ns, cdr.Reader(message.data).text().split(","))
             for message in self._recording.messages({"controller/wanted"})

@@ -2,70 +2,71 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Callable
 from typing import Any
 
 import numpy as np
-from geometry_msgs.msg import Pose, PoseStamped
+from geometry_msgs.msg import PoseStamped
 
-from gpc_ros.signals import Array
-
-_OF_A_POSE = ("x", "y", "z", "yaw")
+from gpc_ros import goals
+from gpc_ros.errors import InvalidSignal
+from gpc_ros.nodes.codec import time_message
+from gpc_ros.signals import NS_PER_S, Array
 
 
 class Goals:
     """Both ends of ``goal_pose``, for a task that has a goal; for one that has none, nothing.
 
-    The numbers of a goal (ng,) are those of the pose that ``Task.goal_names`` gives. What no pose holds, as a speed,
-    travels in the place of x, y and z, with its names in the place of the frame.
+    ``take`` is called with each new goal (ng,). With ``relay`` it is also told again, latched: most tools that set
+    goals latch nothing, and whoever starts afterwards would never hear of it.
     """
 
-    def __init__(self, shell: Any, take: Callable[[Array], None]) -> None:
+    def __init__(self, shell: Any, take: Callable[[Array], None], *, relay: bool = False) -> None:
         self._shell = shell
         self._take = take
+        self._relay = relay
+        self._names = shell.task.goal_names
+        self._goals = goals.Goals(shell.task)
         self._publisher: Any = None
-        names = shell.task.goal_names[: len(shell.task.goal)]
-        is_pose = set(names) <= set(_OF_A_POSE)
-        self._fields = names if is_pose else _OF_A_POSE[: len(names)]
-        self._frame = "world" if is_pose else " ".join(names)
-        if names:
-            shell.on_event("goal_pose", self._on_pose)  # the latest, from a simulator
+        self._told: Array | None = None
+        if self._goals.fields:
+            shell.on_event("goal_pose", self._on_pose)  # the latest, from those who latch
             shell.on_event("goal_pose", self._on_pose, latched=False)  # RViz and ros2 topic pub offer no latched ones
 
-    def publish(self, goal: Array) -> None:
-        """Tell the others."""
-        if not self._fields:
+    def publish(self, goal: Array, said_ns: int = 0) -> None:
+        """Tell the others; ``said_ns`` is when it was said first [ns, system clock], 0: now."""
+        if not self._goals.fields:
             return
         self._publisher = self._publisher or self._shell.publisher("goal_pose")
-        message = PoseStamped(pose=_pose(dict(zip(self._fields, goal, strict=True))))
-        message.header.frame_id = self._frame
-        message.header.stamp = self._shell.node.get_clock().now().to_msg()
+        self._told = goal
+        message = PoseStamped()
+        message.header.frame_id = self._goals.frame
+        message.header.stamp = time_message(said_ns) if said_ns else self._shell.node.get_clock().now().to_msg()
+        place, turn, values = message.pose.position, message.pose.orientation, self._goals.values(goal)
+        place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w = values.tolist()
         self._publisher.publish(message)
 
-    def _on_pose(self, message: PoseStamped) -> None:
-        position = message.pose.position
-        values = {"x": position.x, "y": position.y, "z": position.z, "yaw": _yaw(message.pose)}
-        goal = np.array([values[field] for field in self._fields])
-        if np.isfinite(goal).all():
-            self._take(goal)
-        else:
-            self._shell.counts["goal_pose: nonfinite"] += 1
-            self._shell.say("warn", "goal_pose refused: not finite")
+    def figures(self, goal: Array) -> dict[str, object]:
+        """``goal`` (ng,) by the names of its numbers."""
+        return {f"goal {name}": value for name, value in zip(self._names, goal.tolist(), strict=False)}
 
-
-def _pose(values: dict[str, float]) -> Pose:
-    pose = Pose()
-    place = pose.position
-    place.x, place.y, place.z = (float(values.get(name, 0.0)) for name in ("x", "y", "z"))
-    half = float(values.get("yaw", 0.0)) / 2.0
-    pose.orientation.z, pose.orientation.w = math.sin(half), math.cos(half)
-    return pose
-
-
-def _yaw(pose: Pose) -> float:
-    """Turn about z [rad] of an orientation, whatever the length of its quaternion; nan if that is not finite."""
-    q = pose.orientation
-    if not math.isfinite(q.w + q.x + q.y + q.z):
-        return math.nan
-    return math.atan2(2.0 * (q.w * q.z + q.x * q.y), q.w * q.w + q.x * q.x - q.y * q.y - q.z * q.z)
+    def _on_pose(self, message: PoseStamped, info: Any) -> None:
+        stamp, place, turn = message.header.stamp, message.pose.position, message.pose.orientation
+        pose = goals.Pose(
+            frame=message.header.frame_id,
+            values=np.array([place.x, place.y, place.z, turn.x, turn.y, turn.z, turn.w]),
+            stamp_ns=stamp.sec * NS_PER_S + stamp.nanosec,
+            sent_ns=info["source_timestamp"] or info["received_timestamp"],
+            received_ns=info["received_timestamp"],
+        )
+        try:
+            goal = self._goals.read(pose)
+        except InvalidSignal as error:
+            self._shell.counts[f"goal_pose: {error.reason}"] += 1
+            self._shell.say("warn", f"goal_pose refused: {error}", key=f"goal_pose{error.reason}")
+            return
+        if goal is None:
+            return
+        if self._relay and (self._told is None or not np.array_equal(goal, self._told)):
+            self.publish(goal, pose.said_ns)
+        self._take(goal)

@@ -2,37 +2,47 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 import numpy as np
 from geometry_msgs.msg import WrenchStamped
 
 from gpc_ros.errors import InvalidSignal, UnknownName
-from gpc_ros.simulation.pushes import Push, Pushes
+from gpc_ros.simulation.pushes import Push
+from gpc_ros.simulation.simulation import Simulation
 
 _MAX_SHOWN = 40  # characters of a name from the wire that a refusal quotes
 
 
 class PushListener:
-    """Hands pushes that can be done to ``take``; others are counted and named, with the bodies that there are."""
+    """Does pushes that can be done, in the loop; others are counted and named, with the bodies that there are."""
 
-    def __init__(self, shell: Any, pushes: Pushes, take: Callable[[Push], None]) -> None:
+    def __init__(self, shell: Any, simulation: Simulation) -> None:
         self._shell = shell
-        self._pushes = pushes
-        self._take = take
+        self._simulation = simulation
+        self._taken = 0
+        self._last: Push | None = None
         shell.on_event("push", self._on_push)
 
     def _on_push(self, message: WrenchStamped) -> None:
         push = decode(message)
         try:
-            self._pushes.check(push)
+            self._simulation.pushes.check(push)
         except (InvalidSignal, UnknownName) as error:
             reason = error.reason if isinstance(error, InvalidSignal) else "body"
             self._shell.counts[f"push: {reason}"] += 1
             self._shell.say("warn", f"push refused: {error}", key=f"push{reason}")
         else:
-            self._take(push)
+            self._taken, self._last = self._taken + 1, push
+            self._shell.loop.post(partial(self._simulation.push, push))
+
+    def figures(self) -> dict[str, object]:
+        """How many were taken, and the last."""
+        if (last := self._last) is None:
+            return {"pushes": 0}
+        force, torque = (" ".join(f"{value:.4g}" for value in values) for values in (last.force, last.torque))
+        return {"pushes": self._taken, "last_push": f"{last.body}: {force} N, {torque} N m"}
 
 
 def encode(push: Push) -> WrenchStamped:

@@ -38,14 +38,14 @@ class Simulator(Shell):
         self._ticks_wanted = round(p.duration_s * p.rate_hz)
         self._measured = MeasurementPublisher(self)
         self._truth = GroundTruth(self, self.simulation)
-        self._goals = goals.Goals(self, lambda goal: loop.post(partial(self._take_goal, goal)))
+        self._goals = goals.Goals(self, lambda goal: loop.post(partial(self._take_goal, goal)), relay=True)
         self.parameters.on_change(lambda new: loop.post(partial(self._configure, new)), check=self.simulation.check)
         self._commander = Ownership(self, "command")
         self.on_data("command", self._on_command)
         period_ns = _ASK_AGAIN_NS if p.lockstep else round(p.period_ns / p.real_time_factor)
         self._deadline = loop.every(period_ns, self._ask if p.lockstep else self._on_deadline)
         self.services = PlantServices(self, self._reset)
-        PushListener(self, self.simulation.pushes, lambda push: loop.post(partial(self.simulation.push, push)))
+        self._pushes = PushListener(self, self.simulation)
 
     def _on_deadline(self, lateness_ns: int) -> None:
         """Real time: apply the latest command, step, measure; standing still, ask again."""
@@ -127,9 +127,10 @@ class Simulator(Shell):
         self.simulation.goal = self.log.goal = goal
 
     def figures(self) -> dict[str, object]:
-        """Latency, period and counters of the run so far."""
+        """Latency, period and counters of the run so far, the goal, the last push."""
         return {
             **self.pacing.figures(),
+            **self._goals.figures(self.simulation.goal) | self._pushes.figures(),
             "overruns": self._deadline.overruns,
             "simulated": self.simulation.counts.text(),
         }

@@ -12,7 +12,7 @@ import numpy as np
 
 from gpc_ros import actuators
 from gpc_ros.coordinates import Coordinates
-from gpc_ros.recording.history import History, Times, Track, goal_of
+from gpc_ros.recording.history import History, Times, Track, goals_of
 from gpc_ros.signals import Array
 from gpc_ros.tasks.base import States, Task
 
@@ -99,9 +99,9 @@ def _states(track: Track, task: Task, rows: np.ndarray, ctrl: Array) -> States:
 
 def _goals(history: History, task: Task, sent_ns: Times) -> Array:
     """The goal (T, ng) in force at each time (T,) [ns]; before the first one that one."""
-    if not task.goal or not history.poses:
+    if not task.goal or not (said := goals_of(history.poses, task)):
         return np.array(task.goal, dtype=float)
-    times, poses = zip(*history.poses, strict=True)
+    times, goals = zip(*said, strict=True)
     latest = np.searchsorted(times, sent_ns, side="right") - 1
-    found: Array = np.array([goal_of(pose, task) for pose in poses])[np.maximum(latest, 0)]
+    found: Array = np.array(goals)[np.maximum(latest, 0)]
     return found

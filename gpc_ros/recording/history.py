@@ -7,6 +7,8 @@ from __future__ import annotations
 
 import re
 from collections import defaultdict
+from collections.abc import Iterable
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from typing import Any
@@ -15,6 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpc_ros.errors import GpcError, InvalidSignal
+from gpc_ros.goals import Goals, Pose
 from gpc_ros.recording.reader import Message, Recording
 from gpc_ros.signals import NS_PER_S, Array
 from gpc_ros.spec import planner_of
@@ -65,14 +68,14 @@ class History:
         tracks: by name of the topic.
         plans: stamps of each planner's plans, and when they were sent [ns].
         drivers: when it was said [ns] which planner drives, and its name.
-        poses: when a pose on ``goal_pose`` was sent [ns], and it (7,).
+        poses: what was said on ``goal_pose``.
         refused: messages that could not be read, by topic.
     """
 
     def __init__(self, recording: Recording, cdr: Any) -> None:
         self.plans: dict[str, tuple[Times, Times]] = {}
         self.drivers: list[tuple[int, str]] = []
-        self.poses: list[tuple[int, Array]] = []
+        self.poses: list[Pose] = []
         self.refused = Counts()
         self._cdr = cdr
         self._rows: dict[str, list[tuple[Any, ...]]] = defaultdict(list)
@@ -83,7 +86,7 @@ class History:
             try:
                 if message.channel.kind == "sensor_msgs/JointState":
                     state = decoders[name].decode(message.data)
-                    self._rows[name].append((_sent(message), state))
+                    self._rows[name].append((message.sent_ns, state))
                 else:
                     self._take(name, message)
             except InvalidSignal:
@@ -94,13 +97,13 @@ class History:
             self.plans[planner] = (stamps, sent)
 
     def _take(self, name: str, message: Message) -> None:
-        reader = self._cdr.Reader(message.data)
+        sent_ns, reader = message.sent_ns, self._cdr.Reader(message.data)
         if planner := planner_of(name):
-            self._planned[planner].append((self._cdr.time_of(*reader.take("iI")), _sent(message)))
+            self._planned[planner].append((self._cdr.time_of(*reader.take("iI")), sent_ns))
         elif name == "controller/active":
-            self.drivers.append((_sent(message), reader.text()))
+            self.drivers.append((sent_ns, reader.text()))
         elif name == "goal_pose":
-            self.poses.append((_sent(message), pose(reader)))
+            self.poses.append(pose(message, self._cdr))
 
     @cached_property
     def _clock(self) -> tuple[Times, Times]:
@@ -120,27 +123,25 @@ class History:
         return int(stamps[0] + np.interp(sent_ns - times[0], times - times[0], stamps - stamps[0]))
 
 
-def pose(reader: Any) -> Array:
-    """Position [m] and quaternion x y z w (7,) in the geometry_msgs/PoseStamped that ``reader`` stands before."""
-    reader.take("iI")
-    reader.text()
-    found: Array = reader.fixed(7)
+def pose(message: Message, cdr: Any) -> Pose:
+    """The geometry_msgs/PoseStamped in ``message``, read with ``cdr``, as ``History`` has it.
+
+    Raises:
+        InvalidSignal: if it is none.
+    """
+    reader = cdr.Reader(message.data)
+    stamp_ns, frame = cdr.time_of(*reader.take("iI")), reader.text()
+    return Pose(frame, reader.fixed(7), stamp_ns, message.sent_ns, message.log_ns)
+
+
+def goals_of(poses: Iterable[Pose], task: Task) -> list[tuple[int, Array]]:
+    """When each goal (ng,) of ``task`` was set [ns], and it, as the nodes take ``poses``: some they refuse."""
+    goals, found = Goals(task), []
+    for each in poses:
+        with suppress(InvalidSignal):
+            if (goal := goals.read(each)) is not None:
+                found.append((each.sent_ns, goal))
     return found
-
-
-def goal_of(pose: Array, task: Task) -> Array:
-    """The goal (ng,) of ``task`` that a pose (7,) on ``goal_pose`` stands for, as ``gpc_ros.nodes.goals`` reads it."""
-    x, y, z, qx, qy, qz, qw = pose.tolist()
-    yaw = float(np.arctan2(2.0 * (qw * qz + qx * qy), qw**2 + qx**2 - qy**2 - qz**2))
-    values = {"x": x, "y": y, "z": z, "yaw": yaw}
-    names = task.goal_names[: len(task.goal)]
-    if not set(names) <= values.keys():
-        names = tuple(values)[: len(names)]
-    return np.array([values[name] for name in names])
-
-
-def _sent(message: Message) -> int:
-    return message.publish_ns or message.log_ns  # not every recorder notes the first
 
 
 def _track(rows: list[tuple[int, Any]]) -> Track:

@@ -34,6 +34,11 @@ class Message(NamedTuple):
     sequence: int
     data: bytes
 
+    @property
+    def sent_ns(self) -> int:
+        """When it was published [ns], or arrived: not every recorder notes the first."""
+        return self.publish_ns or self.log_ns
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:

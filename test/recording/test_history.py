@@ -14,11 +14,13 @@ import tapes
 from gpc_ros.errors import GpcError
 from gpc_ros.nodes import cdr, cdr_plans
 from gpc_ros.recording import figures
-from gpc_ros.recording.history import History, goal_of
+from gpc_ros.recording.history import History, goals_of
 from gpc_ros.recording.reader import Recording
 from gpc_ros.tasks.base import States
 from gpc_ros.tasks.cart_pole import CartPole
 from gpc_ros.tasks.particle import Particle
+from gpc_ros.tasks.push_t import PushT
+from gpc_ros.tasks.walker import Walker
 
 MS = tapes.MS
 
@@ -66,8 +68,9 @@ def test_plans_drivers_and_goals_are_noted_with_their_times(tmp_path: Path) -> N
     sent = tapes.BEGIN_NS - MS // 10
     assert found.drivers == [(sent + 2 * MS, "spc")]
     assert [times.tolist() for times in found.plans["spc"]] == [[501 * 2 * MS], [sent + 3 * MS]]
-    ((time_ns, pose),) = found.poses
-    assert (time_ns, pose.tolist()) == (sent + 4 * MS, [0.5, -0.25, 0.0, 0.0, 0.0, 0.0, 1.0])
+    (pose,) = found.poses
+    assert (pose.sent_ns, pose.frame) == (sent + 4 * MS, "world")
+    assert pose.values.tolist() == [0.5, -0.25, 0.0, 0.0, 0.0, 0.0, 1.0]
     assert found.stamp_at(sent + 2 * MS) == 501 * 2 * MS
     assert found.seconds(np.array([501 * 2 * MS])) == pytest.approx(0.002)
 
@@ -145,14 +148,13 @@ def test_without_state_or_command_there_is_no_cost(tmp_path: Path) -> None:
     assert figures.costs(history(tmp_path, [("joint_states", 0, tapes.state(0))]), CartPole()) is None
 
 
-@pytest.mark.parametrize(
-    ("names", "expected"),
-    [(("x", "y", "z"), [1.0, 2.0, 3.0]), (("x", "yaw"), [1.0, np.pi / 2]), (("speed",), [1.0]), ((), [])],
-)
-def test_a_pose_says_what_the_goal_of_the_task_is_made_of(names: tuple[str, ...], expected: list[float]) -> None:
-    class Other(Particle):
-        goal = (0.0,) * len(names)
-        goal_names = names
-
+def test_goals_are_those_that_the_nodes_take(tmp_path: Path) -> None:
+    """A click is no speed, and of what a simulator repeats the time that counts is that of the first saying."""
     half = np.sqrt(0.5)
-    assert goal_of(np.array([1.0, 2.0, 3.0, 0.0, 0.0, half, half]), Other()) == pytest.approx(expected)
+    turned = (1.0, 2.0, 3.0, 0.0, 0.0, half, half)
+    rows = [("goal_pose", time * MS, tapes.pose(*turned, frame=frame)) for time, frame in ((0, "world"), (1, "speed"))]
+    found = history(tmp_path, [*rows, ("joint_states", 2 * MS, tapes.state(0))])
+    ((time_ns, goal),) = goals_of(found.poses, Walker())
+    assert (time_ns, goal.tolist()) == (tapes.BEGIN_NS - MS // 10 + MS, [1.0])
+    ((_, goal),) = goals_of(found.poses, PushT())
+    assert goal == pytest.approx([1.0, 2.0, np.pi / 2])
