@@ -303,8 +303,28 @@ def plan_divisor(plan_rate_hz: float, period_ns: int) -> int:
 
 
 def plan_due(stamp_ns: int, plan_rate_hz: float, period_ns: int) -> bool:
-    """Whether a plan is due at the tick of ``stamp_ns``."""
+    """Whether a plan is due at the tick of ``stamp_ns``, in lock-step: there everybody must find the same."""
     return stamp_ns // period_ns % plan_divisor(plan_rate_hz, period_ns) == 0
+
+
+class Pace:
+    """When a plan is due in real time, where stamps are those of a driver, on no grid.
+
+    A plan is due when all but half a loop period has passed since the last: so neither jitter nor the phase of the
+    stamps, nor a lost one, makes a gap or a burst. A stamp asked about again is due again; so is an older one, as after
+    a clock was set back.
+    """
+
+    def __init__(self) -> None:
+        self._last_ns = 0
+
+    def due(self, stamp_ns: int, plan_rate_hz: float, period_ns: int) -> bool:
+        """Whether a plan is due from the measurement of ``stamp_ns``."""
+        every_ns = plan_divisor(plan_rate_hz, period_ns) * period_ns
+        if 0 < stamp_ns - self._last_ns < every_ns - period_ns // 2:
+            return False
+        self._last_ns = stamp_ns
+        return True
 
 
 def check_planner(name: str, what: str) -> None:

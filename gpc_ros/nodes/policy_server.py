@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from gpc_ros.control.executive import plan_due
+from gpc_ros.control.executive import Pace, plan_due
 from gpc_ros.control.policy import Policy
 from gpc_ros.errors import InvalidModel
 from gpc_ros.nodes.planning import PlanningShell
@@ -26,6 +26,7 @@ class PolicyServer(PlanningShell):
         super().__init__(loop, context)
         self.time_used = Histogram()
         self.samples_time = Histogram()
+        self._paces = {planner: Pace() for planner in self.serves}
         self.policy = self._next = self._first()
         self.parameters.on_change(self._swap, check=self._prepare)
         self.on_data("state_estimate", self._on_estimate)
@@ -67,10 +68,14 @@ class PolicyServer(PlanningShell):
         if not (asked := self.asked):
             return
         estimate, p = self.codec.decode_estimate(data), self.value
-        if "policy" in asked and plan_due(estimate.stamp_ns, p.policy_rate_hz, p.period_ns):
+        if "policy" in asked and self._due("policy", estimate.stamp_ns, p.policy_rate_hz):
             self._plan(estimate)
-        if "seeded_spc" in asked and plan_due(estimate.stamp_ns, p.plan_rate_hz, p.period_ns):
+        if "seeded_spc" in asked and self._due("seeded_spc", estimate.stamp_ns, p.plan_rate_hz):
             self._sample(estimate)
+
+    def _due(self, planner: str, stamp_ns: int, rate_hz: float) -> bool:
+        p = self.value
+        return (plan_due if p.lockstep else self._paces[planner].due)(stamp_ns, rate_hz, p.period_ns)
 
     def _plan(self, estimate: Estimate) -> None:
         if self.answered("policy/plan", estimate):

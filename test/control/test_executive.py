@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from gpc_ros import registry
-from gpc_ros.control.executive import STOP, Executive, ExecutiveParameters, plan_divisor
+from gpc_ros.control.executive import STOP, Executive, ExecutiveParameters, Pace, plan_divisor
 from gpc_ros.errors import UnknownName
 from gpc_ros.signals import Estimate, Health, Plan
 from gpc_ros.tasks.base import Task
@@ -309,3 +309,23 @@ def test_an_answer_without_a_plan_between_plans_changes_nothing() -> None:
         drivers.add(bench.tick().source)
     assert drivers == {"spc"}
     assert not bench.executive.counts["fallbacks"]
+
+
+@pytest.mark.parametrize("phase_ns", [0, 1, 50_000, PERIOD // 2, PERIOD - 50_000, PERIOD - 1])
+@pytest.mark.parametrize(("rate", "every"), [(50.0, 10), (100.0, 5), (0.0, 1)])
+def test_in_real_time_plans_are_due_evenly_whatever_phase_and_jitter_of_the_stamps(
+    phase_ns: int, rate: float, every: int
+) -> None:
+    rng, pace = np.random.default_rng(1), Pace()
+    stamps = [10**18 + phase_ns + tick * PERIOD + int(rng.integers(-100_000, 100_001)) for tick in range(2000)]
+    due = [tick for tick, stamp_ns in enumerate(stamps) if pace.due(stamp_ns, rate, PERIOD)]
+    assert due[0] == 0
+    assert set(np.diff(due)) == {every}
+
+
+def test_a_lost_stamp_delays_one_plan_and_one_that_comes_again_is_due_again() -> None:
+    pace = Pace()
+    stamps = [tick * PERIOD for tick in (500, 505, 511, 511, 515, 521, 400, 409, 410)]
+    assert [pace.due(stamp_ns, 50.0, PERIOD) for stamp_ns in stamps] == [
+        True, False, True, True, False, True, True, False, True,
+    ]  # fmt: skip

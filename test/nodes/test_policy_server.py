@@ -149,6 +149,26 @@ def test_it_plans_at_its_own_rate_if_it_has_one(start: Callable[..., Rig], peer:
     assert [(plan.stamp_ns - NS) // PERIOD for plan in desk.plans] == [0, 5, 10]
 
 
+def test_in_real_time_samples_come_evenly_though_a_drivers_stamps_are_on_no_grid(
+    start: Callable[..., Rig], peer: Peer, identity: Path
+) -> None:
+    desk = Desk(start(PolicyServer, model_file=identity, seed_samples=1), peer)
+    desk.want("seeded_spc")
+    stamps = [NS + (tick + 3) * PERIOD + jitter for tick, jitter in ((0, 90), (5, 0), (10, -90), (15, 0), (20, 90))]
+
+    def sampled(stamp_ns: int) -> bool:
+        desk.estimate(desk.state(stamp_ns))
+        peer.spin(1)
+        return stamp_ns in {found.stamp_ns for found in desk.samples}
+
+    for due, stamp_ns in zip((True, False, True, False, True), stamps, strict=True):
+        if due:
+            peer.until(lambda now=stamp_ns: sampled(now), "samples")
+        else:
+            assert not sampled(stamp_ns)
+    assert desk.node.shell.samples_time.count == 3
+
+
 def test_it_rests_while_nobody_wants_it(desk: Desk) -> None:
     desk.want("spc")
     assert desk.node.shell.figures()["state"] == "idle: not wanted"
