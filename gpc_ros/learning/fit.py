@@ -11,7 +11,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from gpc_ros.learning.flow_matching import loss
+from gpc_ros.learning.flow_matching import knot_weights, loss
 from gpc_ros.learning.networks import FlowPolicy
 from gpc_ros.learning.parameters import FitParameters
 from gpc_ros.signals import Array
@@ -46,6 +46,7 @@ class Fit:
         self._mirror: list[Tensor] = []
         if mirror is not None and parameters.mirror:
             self._mirror = [torch.tensor(matrix.T, dtype=torch.float32, device=policy.device) for matrix in mirror]
+        self._knots = knot_weights(policy.shape[0], parameters.first_knot).to(policy.device)
         self.policy = policy
         self.average = copy.deepcopy(policy) if parameters.average else policy
         self.optimizer = torch.optim.AdamW(
@@ -72,7 +73,9 @@ class Fit:
             batch = self._mirrored(Data(data.observation[rows], data.before[rows], data.after[rows]), generator)
             start = self._start(batch.before, generator)
             time = torch.rand(p.batch, 1, generator=generator).to(start.device)
-            error = loss(self.policy, batch.observation, batch.after, batch.before, start, time, gamma=p.gamma)
+            error = loss(
+                self.policy, batch.observation, batch.after, batch.before, start, time, gamma=p.gamma, knots=self._knots
+            )
             self.optimizer.zero_grad(set_to_none=True)
             error.backward()
             self.optimizer.step()

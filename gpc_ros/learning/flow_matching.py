@@ -27,6 +27,12 @@ def weight(after: Tensor, before: Tensor, start: Tensor, gamma: float) -> Tensor
     return torch.exp(-gamma * (1.0 - (moved * needed).sum(dim=1) / norms))
 
 
+def knot_weights(count: int, first: float) -> Tensor:
+    """Weights (count,) with mean 1 that fall geometrically, the first one ``first`` times the last one."""
+    weights = first ** -torch.linspace(0.0, 1.0, count)
+    return weights / weights.mean()
+
+
 def loss(
     policy: FlowPolicy,
     observation: Tensor,
@@ -36,6 +42,7 @@ def loss(
     time: Tensor,
     *,
     gamma: float = 0.0,
+    knots: Tensor | None = None,
 ) -> Tensor:
     """Mean over the batch of eq. 34, w |v(t U_k + (1 - t) U_0, y, t) - (U_k - U_0)|^2 per component.
 
@@ -49,10 +56,12 @@ def loss(
         start: U_0 (B, K, nu), noise.
         time: t (B, 1) in [0, 1].
         gamma: decay of the weight.
+        knots: weight (K,) of each knot; None: all alike.
     """
     t = time.unsqueeze(-1)
     velocity = policy.velocity(t * after + (1.0 - t) * start, observation, time)
-    error = (velocity - (after - start)).square().mean(dim=(1, 2))
+    error = (velocity - (after - start)).square().mean(dim=2)
+    error = (error if knots is None else error * knots).mean(dim=1)
     if gamma:
         error = error * weight(after, before, start, gamma)
     return error.mean()

@@ -1,6 +1,6 @@
 """Velocity networks v(U, y, t) of the flow, and the policy that they make with their normalizer.
 
-Letters: B batch, K knots, nu actuators, ny observation, H hidden width, C channels, E embedding.
+Letters: B batch, K knots, nu actuators, ny observation, F waves, H hidden width, C channels, E embedding.
 Plans U are in normalized units: -1 and 1 are the ends of the ctrlrange.
 """
 
@@ -82,10 +82,14 @@ class FlowPolicy(nn.Module):
     def __init__(self, architecture: Architecture, *, knots: int, actuators: int, observation: int) -> None:
         super().__init__()
         self.shape = (knots, actuators)
+        features = architecture.features(observation)
         if architecture.kind is Kind.MLP:
-            self.network: nn.Module = Mlp(knots, actuators, observation, architecture.hidden)
+            self.network: nn.Module = Mlp(knots, actuators, features, architecture.hidden)
         else:
-            self.network = Cnn(actuators, observation, architecture.hidden, architecture.embedding)
+            self.network = Cnn(actuators, features, architecture.hidden, architecture.embedding)
+        self.has_waves = architecture.waves > 0
+        if self.has_waves:
+            self.register_buffer("waves", architecture.wave_scale * torch.randn(architecture.waves, observation))
         self.register_buffer("observation_mean", torch.zeros(observation))
         self.register_buffer("observation_std", torch.ones(observation))
 
@@ -101,7 +105,15 @@ class FlowPolicy(nn.Module):
 
     def velocity(self, plan: Tensor, observation: Tensor, time: Tensor) -> Tensor:
         """Velocity (B, K, nu) at ``plan`` (B, K, nu), raw ``observation`` (B, ny), flow ``time`` (B, 1) in [0, 1]."""
-        return self.network(plan, (observation - self.observation_mean) / self.observation_std, time)
+        return self.network(plan, self._features(observation), time)
+
+    def _features(self, observation: Tensor) -> Tensor:
+        """What the network sees of raw ``observation`` (B, ny): normalized, and waves of it (B, ny + 2 F)."""
+        seen = (observation - self.observation_mean) / self.observation_std
+        if not self.has_waves:
+            return seen
+        angles = seen @ self.waves.T
+        return torch.cat([seen, angles.sin(), angles.cos()], dim=1)
 
     @torch.no_grad()
     def sample(self, start: Tensor, observation: Tensor, steps: int) -> Tensor:

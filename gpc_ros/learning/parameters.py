@@ -61,6 +61,11 @@ class FitParameters(Parameters):
     weight_decay: float = parameter(1e-4, "of AdamW", ge=0)
     replay: int = parameter(3, "iterations whose data are used; 1: as published", ge=1)
     gamma: float = parameter(0.0, "decay of the loss weight with the angle of eq. 33; 0: plain flow matching", ge=0)
+    first_knot: float = parameter(
+        1.0,
+        "weight of a plan's first knot in the loss, over that of the last: with a plan per tick only the first drives",
+        ge=1,
+    )
     coupling: float = parameter(
         0.0, "share of samples whose flow starts from the plan in force instead of noise; 0: as published", ge=0, le=1
     )

@@ -1,7 +1,7 @@
 """The flow policy as one ONNX graph: normalizer, all Euler steps, clipping, actuator units. Needs no torch.
 
 For so small a network the time goes into the number of operators, not into arithmetic. So all that the observation and
-the flow time add to a layer is one Gemm for all steps, with the normalizer folded into its constants; the division by
+the flow time add to a layer is made once for all steps, with the normalizer folded into its constants; the division by
 the number of steps is folded into the last layer; x * sigmoid(x) is written as ONNX Runtime fuses it. Convolutions are
 matrix products over the knots beside each other: with 5 to 20 knots, Conv leaves most lanes of the processor empty.
 
@@ -22,7 +22,7 @@ from gpc_ros.policy.extra import onnx
 from gpc_ros.policy.metadata import KEY, UNSIGNED, PolicyMetadata, digest
 from gpc_ros.signals import Array
 
-OPERATORS = frozenset({"Add", "Clip", "Gemm", "MatMul", "Mul", "Reshape", "Sigmoid", "Split"})
+OPERATORS = frozenset({"Add", "Clip", "Cos", "Gemm", "MatMul", "Mul", "Reshape", "Sigmoid", "Sin", "Split"})
 """The only ones in a policy file."""
 OPSET = 17
 """Version of the operators."""
@@ -110,11 +110,20 @@ class _Graph:
 
 
 def _conditions(graph: _Graph, w: Mapping[str, Array], weight: Array, biases: Array) -> str:
-    """For all steps at once (B, S * o): ``weight`` (o, ny) times the normalized observation plus ``biases`` (S, o)."""
-    raw = weight / w["observation_std"]
-    biases = biases - raw @ w["observation_mean"]
-    by_observation = graph.constant(np.tile(raw, (len(biases), 1)).T)
-    return graph.add("Gemm", "observation", by_observation, graph.constant(biases.ravel()))
+    """For all steps at once (B, S * o): ``weight`` (o, features) times the features plus ``biases`` (S, o).
+
+    The features are the normalized observation and, if there are any, sines and cosines of its waves.
+    """
+    mean, std = w["observation_mean"], w["observation_std"]
+    plain, of_waves = weight[:, : len(mean)] / std, weight[:, len(mean) :]
+    found = graph.add("Gemm", "observation", graph.constant(plain.T), graph.constant(-plain @ mean))
+    if "waves" in w:
+        waves = w["waves"] / std
+        angles = graph.add("Gemm", "observation", graph.constant(waves.T), graph.constant(-waves @ mean))
+        for operator, part in zip(("Sin", "Cos"), np.split(of_waves, 2, axis=1), strict=True):
+            found = graph.add("Gemm", graph.add(operator, angles), graph.constant(part.T), found)
+    steps = graph.add("Add", graph.reshape(found, 0, 1, biases.shape[1]), graph.constant(biases))
+    return graph.reshape(steps, 0, biases.size)
 
 
 def _times(metadata: PolicyMetadata) -> Array:

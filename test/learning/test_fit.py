@@ -19,9 +19,9 @@ from gpc_ros.policy.architecture import Architecture  # noqa: E402
 KNOTS = 2
 
 
-def fit(symmetry: Any = None, **changes: Any) -> Fit:
+def fit(symmetry: Any = None, *, architecture: Architecture | None = None, **changes: Any) -> Fit:
     torch.manual_seed(0)
-    policy = FlowPolicy(Architecture(hidden=[16]), knots=KNOTS, actuators=1, observation=1)
+    policy = FlowPolicy(architecture or Architecture(hidden=[16]), knots=KNOTS, actuators=1, observation=1)
     values = {"batch": 64, "learning_rate": 0.01, "weight_decay": 0.0, "average": 0.9, **changes}
     return Fit(policy, tiny.train_parameters(**values), mirror=symmetry)
 
@@ -51,6 +51,16 @@ def test_it_learns_a_law() -> None:
     start = torch.zeros(256, KNOTS, 1)
     plans = found.average.sample(start, data.observation, 10)
     assert (plans - data.after).abs().mean() < 0.1
+
+
+def test_waves_learn_a_finer_law_than_the_observation_alone() -> None:
+    losses = {}
+    for waves in (0, 32):
+        found, data = fit(architecture=Architecture(hidden=[32], waves=waves, wave_scale=3.0)), law()
+        data = Data(data.observation, data.before, torch.sign(torch.sin(9.0 * data.after)))
+        found.normalize(data.observation)
+        losses[waves] = [found.step(data, 100, done=place / 4, seed=seed(place)) for place in range(4)][-1]
+    assert losses[32] < 0.5 * losses[0]
 
 
 def test_the_average_follows_by_the_decay() -> None:
@@ -85,9 +95,9 @@ def recorded(found: Fit, data: Data, monkeypatch: pytest.MonkeyPatch) -> dict[st
     asked: dict[str, Any] = {}
     plain = module.loss
 
-    def loss(policy: Any, *tensors: Any, gamma: float) -> Any:
-        asked.update(zip(("observation", "after", "before", "start", "time"), tensors, strict=True), gamma=gamma)
-        return plain(policy, *tensors, gamma=gamma)
+    def loss(policy: Any, *tensors: Any, **weights: Any) -> Any:
+        asked.update(zip(("observation", "after", "before", "start", "time"), tensors, strict=True), **weights)
+        return plain(policy, *tensors, **weights)
 
     monkeypatch.setattr(module, "loss", loss)
     found.step(data, 1, done=0.0, seed=seed())
@@ -97,8 +107,9 @@ def recorded(found: Fit, data: Data, monkeypatch: pytest.MonkeyPatch) -> dict[st
 def test_a_batch_holds_rows_that_belong_together(monkeypatch: pytest.MonkeyPatch) -> None:
     data = law()
     data = Data(data.observation, 0.5 * data.after, data.after)
-    asked = recorded(fit(batch=1000, gamma=1.5), data, monkeypatch)
+    asked = recorded(fit(batch=1000, gamma=1.5, first_knot=4.0), data, monkeypatch)
     assert asked["gamma"] == 1.5
+    torch.testing.assert_close(asked["knots"], torch.tensor([1.6, 0.4]))
     torch.testing.assert_close(asked["after"][:, 0], asked["observation"])
     torch.testing.assert_close(asked["before"], 0.5 * asked["after"])
     assert asked["time"].shape == (1000, 1)

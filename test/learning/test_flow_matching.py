@@ -8,7 +8,7 @@ import pytest
 
 torch = pytest.importorskip("torch")
 
-from gpc_ros.learning.flow_matching import loss, weight  # noqa: E402
+from gpc_ros.learning.flow_matching import knot_weights, loss, weight  # noqa: E402
 
 KNOTS, ACTUATORS = 3, 2
 OBSERVATION = torch.zeros(1, 1)
@@ -97,3 +97,18 @@ def test_the_right_velocity_has_no_loss() -> None:
     after, before, start = torch.ones(4, 1, 2), torch.zeros(4, 1, 2), 0.25 * torch.ones(4, 1, 2)
     assert loss(Recording(0.75), OBSERVATION, after, before, start, torch.rand(4, 1), gamma=1.0).item() == 0.0
     assert loss(Recording(-0.75), OBSERVATION, after, before, start, torch.rand(4, 1), gamma=1.0).item() > 0.0
+
+
+@pytest.mark.parametrize("first", [1.0, 20.0])
+@pytest.mark.parametrize("count", [1, 2, 10])
+def test_weights_of_knots_fall_geometrically_and_leave_the_mean_of_the_loss(count: int, first: float) -> None:
+    weights = knot_weights(count, first)
+    torch.testing.assert_close(weights.mean(), torch.tensor(1.0))
+    assert count == 1 or weights[0] / weights[-1] == pytest.approx(first)
+    torch.testing.assert_close(weights[1:-1] ** 2, weights[:-2] * weights[2:])
+
+
+def test_an_error_counts_by_the_weight_of_its_knot() -> None:
+    after, before, start = drawn(0)
+    found = loss(Recording(), OBSERVATION, after, before, start, torch.zeros(4, 1), knots=torch.tensor([0.0, 3.0, 0.0]))
+    torch.testing.assert_close(found, (after - start)[:, 1].square().mean())

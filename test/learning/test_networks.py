@@ -13,6 +13,8 @@ SIZES = {"knots": 5, "actuators": 2, "observation": 3}
 KINDS = {
     "mlp": Architecture(hidden=[8, 8]),
     "mlp of one layer": Architecture(hidden=[]),
+    "mlp with waves": Architecture(hidden=[8, 8], waves=7),
+    "cnn with waves": Architecture(kind="cnn", hidden=[4, 6], embedding=4, waves=3),
     "cnn": Architecture(kind="cnn", hidden=[4, 6], embedding=4),
     "cnn of one block": Architecture(kind="cnn", hidden=[], embedding=2),
 }

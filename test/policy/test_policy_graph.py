@@ -19,6 +19,8 @@ ONE = {"actuators": ["a"], "ctrl_low": [-2.0], "ctrl_high": [3.0]}
 THREE = {"actuators": ["a", "b", "c"], "ctrl_low": [-1.0, 0.0, -3.0], "ctrl_high": [1.0, 0.5, 1.0]}
 POLICIES = {
     "mlp": {"architecture": Architecture(hidden=[16, 16]), **THREE},
+    "mlp with waves": {"architecture": Architecture(hidden=[16], waves=9, wave_scale=0.5), **THREE},
+    "cnn with waves": {"architecture": Architecture(kind="cnn", hidden=[8], waves=5), **THREE},
     "mlp of one layer": {"architecture": Architecture(hidden=[]), "steps": 1, **ONE},
     "large mlp": {"architecture": Architecture(hidden=[128, 128]), "knots": 16, "steps": 10, **ONE},
     "cnn": {"architecture": Architecture(kind="cnn", hidden=[8, 16], embedding=4), **THREE},
@@ -72,7 +74,9 @@ def test_it_is_valid_and_the_same_each_time() -> None:
         assert make(**changes)[0] == data
 
 
-@pytest.mark.parametrize(("kind", "once", "per_step"), [("large mlp", 6, 9), ("large cnn", 5, 41)])
+@pytest.mark.parametrize(
+    ("kind", "once", "per_step"), [("large mlp", 9, 9), ("mlp with waves", 14, 6), ("large cnn", 8, 41)]
+)
 def test_operators_are_few_and_listed(kind: str, once: int, per_step: int) -> None:
     data, metadata, _ = make(**POLICIES[kind])
     found = Counter(node.op_type for node in onnx.load_model_from_string(data).graph.node)
