@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,6 +13,9 @@ import numpy as np
 from rich.console import Console
 
 from gpc_ros.cli import arguments
+from gpc_ros.errors import GpcError
+
+Result = Mapping[str, Any]
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -19,51 +23,130 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser = subparsers.add_parser("ablate", help="train with one part changed at a time; a table of what that does")
     arguments.add_robot(parser)
     parser.add_argument("--seeds", type=arguments.at_least(1), default=3, metavar="N", help="each (default: 3)")
+    parser.add_argument(
+        "--share", type=_share, default=0.5, metavar="S", help="of the configured robots and iterations (default: 0.5)"
+    )
     parser.add_argument("--jobs", type=arguments.at_least(1), default=2, metavar="J", help="processes (default: 2)")
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there, as Markdown")
-    arguments.add_json(parser, "the results")
+    parser.add_argument(
+        "--json",
+        type=Path,
+        metavar="FILE",
+        help="the results so far, with which the same command goes on (default: runs/ablate_ROBOT.json)",
+    )
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Train all variants, print and write the table; the exit code."""
+    """Train what has not been trained yet, print and write the table after each; the exit code."""
     arguments.require_learning("ablate")
     os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from gpc_ros.learning import ablation
 
     console = Console()
-
-    def progress(name: str, seed: int, result: Mapping[str, Any]) -> None:
-        line = f"{name}, seed {seed}: {100 * result['success']:.0f} % after {result['wall_s']:.0f} s"
-        console.print(line, highlight=False, soft_wrap=True)
-
-    results = ablation.run(args.robot, args.seeds, jobs=args.jobs, progress=progress)
-    table = "\n".join(_table(args.robot, results)) + "\n"
-    console.print(table, highlight=False, soft_wrap=True, markup=False)
-    if args.out is not None:
-        args.out.write_text(table)
-    arguments.write_json(args.json, results)
+    jobs = ablation.jobs_of(args.robot, args.seeds, args.share)
+    file = args.json or Path("runs") / f"ablate_{args.robot}.json"
+    results = _read(file)
+    left = [job for job in jobs if "success" not in results.get(job.key, {})]  # what failed may have been out of memory
+    line = f"{len(jobs)} trainings, {len(jobs) - len(left)} of them in {file} already"
+    console.print(line, highlight=False, soft_wrap=True)
+    _save(args, file, jobs, results)
+    try:
+        for job, result in ablation.run(left, processes=args.jobs):
+            results[job.key] = {"variant": job.variant, "seed": job.parameters.seed, **result}
+            _save(args, file, jobs, results)
+            console.print(_line(job, result), highlight=False, soft_wrap=True)
+    except KeyboardInterrupt:
+        console.print(f"interrupted; the same command goes on from {file}", highlight=False, soft_wrap=True)
+        return 130
+    console.print(_table(args, jobs, results), highlight=False, soft_wrap=True, markup=False)
     return 0
 
 
-def _table(robot: str, results: Mapping[str, Sequence[Mapping[str, Any]]]) -> list[str]:
-    seeds = len(next(iter(results.values())))
+def _share(text: str) -> float:
+    try:
+        value = float(text)
+    except ValueError:
+        value = 0.0
+    if not 0 < value <= 1:
+        raise GpcError(f"--share {text}: must be above 0 and at most 1")
+    return value
+
+
+def _read(file: Path) -> dict[str, dict[str, Any]]:
+    """The results in ``file`` by the key of their training; none if it is not there."""
+    try:
+        found = json.loads(file.read_text())["results"]
+        return {key: dict(result) for key, result in found.items()}
+    except FileNotFoundError:
+        return {}
+    except OSError as error:
+        raise GpcError(f"--json {file}: {error.strerror}") from None
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise GpcError(f"--json {file}: no results of gpc ablate; choose another file") from None
+
+
+def _save(args: argparse.Namespace, file: Path, jobs: Sequence[Any], results: Mapping[str, Result]) -> None:
+    """All results, those of other settings among them, and the table of these; whole or not at all."""
+    beside = file.with_name(f".{file.name}.part")
+    try:
+        file.parent.mkdir(parents=True, exist_ok=True)
+        arguments.write_json(str(beside), {"robot": args.robot, "results": results})
+        beside.replace(file)
+        if args.out is not None:
+            args.out.write_text(_table(args, jobs, results))
+    except OSError as error:
+        raise GpcError(f"{error.filename}: {error.strerror}") from None
+
+
+def _line(job: Any, result: Result) -> str:
+    name = f"{job.variant}, seed {job.parameters.seed}"
+    if "failed" in result:
+        return f"{name}: failed: {result['failed']}"
+    return f"{name}: {100 * result['success']:.0f} % after {result['wall_s']:.0f} s"
+
+
+def _table(args: argparse.Namespace, jobs: Sequence[Any], results: Mapping[str, Result]) -> str:
+    done = sum(job.key in results for job in jobs)
+    rows: dict[str, list[Result | None]] = {}
+    for job in jobs:
+        rows.setdefault(job.variant, []).append(results.get(job.key))
+    p = jobs[0].parameters
     lines = [
-        f"# What each part of the training of {robot} is worth",
+        f"# What each part of the training of {args.robot} is worth",
         "",
-        f"`gpc ablate {robot} --seeds {seeds}`: success of the policy alone (warm start 1, true state, the training's",
-        "own validation), of the best iteration's policy per seed, and of the last iteration's on average.",
+        f"`gpc ablate {args.robot} --seeds {args.seeds} --share {args.share:g}` ({p.iterations} iterations, "
+        f"{p.environments} robots): success of the policy",
+        "alone (warm start 1, true state, the training's own validation), of the best iteration's policy per seed, and",
+        f"of the last iteration's on average. {done} of {len(jobs)} trainings are done.",
         "",
         "| variant | best, per seed [%] | best, mean [%] | last, mean [%] | named start | physics steps | wall time |",
         "|---|---|---|---|---|---|---|",
+        *(_row(name, found) for name, found in rows.items()),
+        *_failures(rows),
     ]
-    for name, runs in results.items():
-        success = [100 * run["success"] for run in runs]
-        named = sum(run["named"] for run in runs)
-        steps, wall_s = (float(np.mean([run[key] for run in runs])) for key in ("physics_steps", "wall_s"))
-        lines.append(
-            f"| {name} | {', '.join(f'{value:.0f}' for value in success)} | {np.mean(success):.0f} "
-            f"| {100 * np.mean([run['last'] for run in runs]):.0f} | {named} of {seeds} "
-            f"| {steps / 1e6:.0f} M | {wall_s:.0f} s |"
-        )
-    return lines
+    return "\n".join(lines) + "\n"
+
+
+def _row(name: str, found: Sequence[Result | None]) -> str:
+    runs = [run for run in found if run and "success" in run]
+    per_seed = ", ".join("" if run is None else _percent(run.get("success")) for run in found)
+    if not runs:
+        return f"| {name} | {per_seed} | | | | | |"
+    best, last, steps, wall_s = (
+        float(np.mean([run[key] for run in runs])) for key in ("success", "last", "physics_steps", "wall_s")
+    )
+    named = sum(run["named"] for run in runs)
+    return (
+        f"| {name} | {per_seed} | {_percent(best)} | {_percent(last)} | {named} of {len(runs)} "
+        f"| {steps / 1e6:.0f} M | {wall_s:.0f} s |"
+    )
+
+
+def _percent(share: float | None) -> str:
+    return "failed" if share is None else f"{100 * share:.0f}"
+
+
+def _failures(rows: Mapping[str, Sequence[Result | None]]) -> list[str]:
+    found = [f"- {name}: {run['failed']}" for name, runs in rows.items() for run in runs if run and "failed" in run]
+    return ["", "Failed:", "", *found] if found else []

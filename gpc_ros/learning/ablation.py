@@ -2,66 +2,165 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
-from functools import partial
+import hashlib
+import math
+import multiprocessing
+import signal
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from dataclasses import dataclass
 from typing import Any
 
-from gpc_ros import config, evaluation, registry
+import gpc_ros
+from gpc_ros import config, fingerprint, registry
+from gpc_ros.config import make
 from gpc_ros.errors import GpcError
 from gpc_ros.learning.algorithm import Trainer
+from gpc_ros.learning.collection import steps_between_replans
 from gpc_ros.learning.parameters import TrainParameters
 from gpc_ros.node_parameters import SpcNodeParameters
 from gpc_ros.sampling.polish import DAMPINGS
 from gpc_ros.tasks.base import Task
 
-VARIANTS: Mapping[str, Mapping[str, Any]] = {
-    "as configured": {},
-    "loss weight of eq. 33 (gamma 2)": {"gamma": 2.0},
-    "no polish, as many rollouts": {"polish": 0},
-    "plans not moved in time": {"shift": False},
-    "the policy drives": {"teacher_share": 0.0},
-    "sampling drives": {"teacher_share": 1.0},
-    "sampling drives, no exploration": {"teacher_share": 1.0, "exploration": 0.0},
-    "data of one iteration (no replay)": {"replay": 1},
-    "policy samples warm-started (level 0.5)": {"warm_start": 0.5},
-    "flow started from the plan in force (half of the samples)": {"coupling": 0.5},
-    "plans for 4 nearby states each": {"nearby": 4},
-    "learned terminal value": {"terminal_value": True},
-    "no mirror images": {"mirror": False},
-    "no average of the weights": {"average": 0.0},
-    "knots joined by lines": {"interpolation": "linear"},
-}
-"""Changes of the parameters in the section ``train``, by name."""
+AS_CONFIGURED = "as configured"
+_PARTS: Sequence[Mapping[str, Mapping[str, Any]]] = (
+    {"loss weight of eq. 33 (gamma 2)": {"gamma": 2.0}, "no loss weight (gamma 0)": {"gamma": 0.0}},
+    {"no polish, as many rollouts": {"polish": 0}, "one polish step": {"polish": 1}},
+    {"plans not moved in time": {"shift": False}, "plans moved in time": {"shift": True}},
+    {"sampling drives": {"teacher_share": 1.0}},
+    {"the policy drives": {"teacher_share": 0.0}},
+    {"sampling and policy take turns": {"teacher_share": 0.5, "stretch_s": 0.5}},
+    {"data of one iteration (no replay)": {"replay": 1}, "data of 3 iterations": {"replay": 3}},
+    {"policy samples warm-started (level 0.5)": {"warm_start": 0.5}, "policy samples from noise": {"warm_start": 0.0}},
+    {"learned terminal value": {"terminal_value": True}, "no learned terminal value": {"terminal_value": False}},
+    {"data at every physics step": {"plan_rate_hz": 0.0}, "data at 20 Hz": {"plan_rate_hz": 20.0}},
+    {"no mirror images": {"mirror": False}, "mirror images": {"mirror": True}},
+    {"plans for 4 nearby states each": {"nearby": 4}, "no plans for nearby states": {"nearby": 0}},
+    {"no restarts near states of low cost": {"restart_share": 0.0}, "restarts (share 0.3)": {"restart_share": 0.3}},
+    {"no exploration": {"exploration": 0.0}, "exploration (0.3)": {"exploration": 0.3}},
+)
+"""Of each part of the training a change, and the one in its place where that is configured already."""
 
 
-def run(
-    robot: str, seeds: int, *, jobs: int = 1, progress: Callable[[str, int, Mapping[str, Any]], None]
-) -> dict[str, list[dict[str, Any]]]:
-    """Train every variant with every seed, on ``jobs`` processes of one thread each; results by variant and seed."""
-    places = [(name, seed) for name in VARIANTS for seed in range(seeds)]
-    found: dict[str, list[dict[str, Any]]] = {name: [] for name in VARIANTS}
-    results = evaluation.spread(partial(_train, robot, places), range(len(places)), jobs)
-    for (name, seed), result in zip(places, results, strict=True):
-        found[name].append(result)
-        progress(name, seed, result)
+@dataclass(frozen=True, slots=True)
+class Job:
+    """One training of a variant; ``key`` is the same for all that would end the same."""
+
+    robot: str
+    variant: str
+    parameters: TrainParameters
+    key: str
+
+
+def jobs_of(robot: str, seeds: int, share: float) -> list[Job]:
+    """The trainings of every variant with every seed, of ``share`` of the configured robots and iterations.
+
+    Differences show before every variant succeeds: hence not the whole training.
+
+    Raises:
+        GpcError: if the robot's training has no validation.
+    """
+    configured = config.load(robot, "train", TrainParameters, threads=1)
+    planner, task = config.load(robot, "spc", SpcNodeParameters), registry.load("tasks", robot, Task)()
+    if not configured.validation_starts:
+        raise GpcError("variants are told apart by the validation; train.validation_starts must not be 0")
+    shorter = {
+        "iterations": max(min(configured.iterations, 2), math.ceil(share * configured.iterations)),
+        "environments": math.ceil(share * configured.environments),
+    }
+    found = variants(configured.model_copy(update=shorter), planner, task)
+    common = f"{gpc_ros.__version__} {fingerprint.of_robot(robot)}"
+    return [
+        Job(robot, name, own := parameters.model_copy(update={"seed": seed}), _key(common, own))
+        for name, parameters in found.items()
+        for seed in range(seeds)
+    ]
+
+
+def _key(common: str, parameters: TrainParameters) -> str:
+    return hashlib.sha256(f"{common} {parameters.model_dump_json()}".encode()).hexdigest()
+
+
+def variants(configured: TrainParameters, planner: SpcNodeParameters, task: Task) -> dict[str, TrainParameters]:
+    """``AS_CONFIGURED`` and of each part the first change that makes a difference to it, by name."""
+    found = {AS_CONFIGURED: configured}
+    for part in _PARTS:
+        for name, changes in part.items():
+            changed = make(TrainParameters, {**configured.model_dump(), **changes}, "train")
+            if _effect(changed, task) != _effect(configured, task):
+                found[name] = _as_much_work(changed, configured, planner, task)
+                break
     return found
 
 
-def _train(robot: str, places: list[tuple[str, int]], index: int) -> dict[str, Any]:
-    """One training: success of the best and of the last policy by the validation, steps and time."""
-    name, seed = places[index]
-    parameters = config.load(robot, "train", TrainParameters, **{**VARIANTS[name], "seed": seed, "threads": 1})
-    planner = config.load(robot, "spc", SpcNodeParameters)
-    task: Task = registry.load("tasks", robot, Task)()
-    if not parameters.polish:  # what that saves goes into candidates
-        saved = 1 + (parameters.knots or planner.knots) * int(task.model.nu) + len(DAMPINGS)
-        parameters = parameters.model_copy(update={"samples": parameters.samples + saved})
-    trainer = Trainer(task, parameters, planner)
-    while not trainer.done:
-        trainer.advance()
+def _effect(p: TrainParameters, task: Task) -> dict[str, Any]:
+    """The parameters, as far as the others and the task let them have an effect."""
+    drivers = {1.0: "sampling", 0.0: "policy"}.get(p.teacher_share, "in turns" if p.stretch_s else "one per episode")
+    rate = steps_between_replans(p, float(task.model.opt.timestep))
+    effective = {"teacher_share": drivers, "stretch_s": None, "plan_rate_hz": rate}
+    if not p.polish:
+        effective["nearby"] = None
+    if task.mirror() is None:
+        effective["mirror"] = None
+    return {**p.model_dump(), **effective}
+
+
+def _as_much_work(
+    changed: TrainParameters, configured: TrainParameters, planner: SpcNodeParameters, task: Task
+) -> TrainParameters:
+    """``changed`` with as many rollouts and data as ``configured``: what the polish saves goes into candidates."""
+    fair: dict[str, Any] = {}
+    if configured.polish and not changed.polish:
+        saved = 1 + (configured.knots or planner.knots) * int(task.model.nu) + len(DAMPINGS)
+        fair["samples"] = configured.samples + configured.polish * saved
+    step_s = float(task.model.opt.timestep)
+    longer = steps_between_replans(changed, step_s) / steps_between_replans(configured, step_s)
+    fair["environments"] = max(1, round(longer * configured.environments))
+    return changed.model_copy(update=fair)
+
+
+def run(jobs: Sequence[Job], *, processes: int = 1) -> Iterator[tuple[Job, dict[str, Any]]]:
+    """Each training with its result, as it ends, on ``processes`` of one thread each; none of them ends the others.
+
+    Raises:
+        GpcError: if a process was killed.
+    """
+    if processes == 1:
+        yield from ((job, train(job)) for job in jobs)
+        return
+    # spawn: a fork would copy thread pools without their threads
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(processes, mp_context=context, initializer=_leave_ctrl_c) as pool:
+        found = {pool.submit(train, job): job for job in jobs}
+        try:
+            for future in as_completed(found):
+                yield found[future], future.result()
+        except BrokenProcessPool:
+            raise GpcError("a training was killed, perhaps for want of memory; the same command goes on") from None
+        except BaseException:
+            for process in multiprocessing.active_children():
+                process.terminate()
+            raise
+
+
+def _leave_ctrl_c() -> None:
+    """To the process that ends this one then."""
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def train(job: Job) -> dict[str, Any]:
+    """One training: success of the best and of the last policy by the validation, steps and time; or why it failed."""
+    try:
+        task: Task = registry.load("tasks", job.robot, Task)()
+        trainer = Trainer(task, job.parameters, config.load(job.robot, "spc", SpcNodeParameters))
+        while not trainer.done:
+            trainer.advance()
+    except Exception as error:  # hours of other trainings are not lost by one
+        words = " ".join(str(error).split())[:200]
+        return {"failed": words if isinstance(error, GpcError) else f"{type(error).__name__}: {words}"}
     best, last = trainer.best_record(), trainer.records[-1]
-    if best is None:
-        raise GpcError("variants are told apart by the validation; train.validation_starts must not be 0")
+    assert best is not None  # there is a validation
     return {
         "success": best.success,
         "named": best.named,

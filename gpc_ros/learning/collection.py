@@ -66,7 +66,7 @@ class Collector:
         self._teacher = self._make_teacher()
         self.spline = self._teacher.spline
         step_s = self.spline.timestep_s
-        period_steps = max(1, round(1.0 / (p.plan_rate_hz * step_s))) if p.plan_rate_hz else 1
+        period_steps = steps_between_replans(p, step_s)
         if period_steps > self.spline.steps:
             raise InvalidParameter(
                 f"train.plan_rate_hz = {p.plan_rate_hz:g}: plans of {self.spline.horizon_s:g} s end before the next"
@@ -173,6 +173,11 @@ class Collector:
     def _sample(self, policy: FlowPolicy, start: torch.Tensor, observation: Array) -> Array:
         y = torch.from_numpy(observation.astype(np.float32)).to(policy.device)
         return self.scaling.to_plans(policy.sample(start.to(policy.device), y, self._parameters.flow_steps))
+
+
+def steps_between_replans(train: CollectionParameters, step_s: float) -> int:
+    """Physics steps of ``step_s`` [s] from one replan to the next."""
+    return max(1, round(1.0 / (train.plan_rate_hz * step_s))) if train.plan_rate_hz else 1
 
 
 def teacher_parameters(train: CollectionParameters, spc: SpcParameters) -> SpcParameters:
