@@ -11,29 +11,31 @@ from typing import TYPE_CHECKING, Any
 import mujoco
 import numpy as np
 from rich.console import Console
-from rich.table import Table
+from rich.table import Column, Table
 
 from gpc_ros import config, registry
 from gpc_ros.cli import arguments, bench_stack
 from gpc_ros.cli.bench_stack import Record
-from gpc_ros.control.policy import shipped
+from gpc_ros.control.policy import Policy, shipped
+from gpc_ros.control.previous import Previous
 from gpc_ros.errors import GpcError
 from gpc_ros.estimation.ekf import Ekf
-from gpc_ros.node_parameters import EstimatorNodeParameters
+from gpc_ros.node_parameters import EstimatorNodeParameters, PolicyServerParameters
 from gpc_ros.sampling.benchmark import replan_ratio
-from gpc_ros.signals import Command, Measurement
+from gpc_ros.signals import Command, Estimate, Measurement
 from gpc_ros.tasks.base import Task
 
 if TYPE_CHECKING:
     from gpc_ros.policy.onnx_policy import OnnxPolicy
 
 _PERIOD_S = 0.002
+_REPEATS, _IDLE_REPEATS = 3000, 200
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = subparsers.add_parser("bench", help="what this machine reaches, stage by stage")
-    parser.add_argument("--robot", default="cart_pole", help="robot of all stages but inference_cnn")
+    parser.add_argument("--robot", default="cart_pole", help="robot of all stages but inference_cnn, which has four networks of its own")
     parser.add_argument("--stage", action="append", choices=tuple(_STAGES), help="only this one; any number of times")
     arguments.add_json(parser, "the records")
     return parser
@@ -42,13 +44,15 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Measure and print; the exit code."""
     config.file_of(args.robot)
-    records = []
+    records: list[Record] = []
     for name in args.stage or _STAGES:
         try:
-            records.append({"stage": name, **_STAGES[name](args.robot)})
+            found = _STAGES[name](args.robot)
+            records += [{"stage": name, **record} for record in (found if isinstance(found, list) else [found])]
         except GpcError as error:
             print(f"gpc bench: {name} left out: {error}", file=sys.stderr)
-    table = Table("stage", "p50 [ms]", "p99 [ms]", "limit p50 [ms]", "ratio", "limit p99 [ms]", "limit", "more")
+    columns = ("p50 [ms]", "p99 [ms]", "limit p50 [ms]", "ratio", "limit p99 [ms]", "limit", "more")
+    table = Table(Column("stage", overflow="fold"), *columns)
     for record in records:
         keys = ("p50", "p99", "limit_p50", "ratio", "limit_p99")
         numbers = (f"{record[key]:.3f}" if key in record else "" for key in keys)
@@ -105,26 +109,54 @@ def inference(robot: str) -> Record:
     return _inference(benchmark.mlp())
 
 
-def inference_cnn(robot: str) -> Record:
-    """One plan of a convolutional policy of a planar walker's size, with random weights."""
+def inference_cnn(robot: str) -> list[Record]:
+    """One plan of each convolutional policy of the sizes in the paper, with random weights."""
     from gpc_ros.policy import benchmark
 
-    return _inference(benchmark.cnn())
+    return [{**_inference(policy), "stage": f"inference_cnn {name}"} for name, policy in benchmark.cnns().items()]
 
 
 def _inference(policy: OnnxPolicy) -> Record:
     from gpc_ros.policy.benchmark import plan_and_bare
 
     calls, about = plan_and_bare(policy), policy.metadata
-    idle = _compare(*calls, "", repeats=200, idle_s=_PERIOD_S)
-    network = f"{about.architecture.kind} {'x'.join(map(str, about.architecture.hidden))}"
+    idle = _compare(*calls, "", idle_s=_PERIOD_S)
+    sizes = "x".join(map(str, about.architecture.hidden))
     return {
         **_compare(*calls, "bare session.run"),
         "idle_p50": idle["p50"],
         "idle_p99": idle["p99"],
-        "network": f"{network}, {about.knots} knots, {about.steps} steps",
+        "more": f"{about.architecture.kind} {sizes}, {about.knots} knots, {about.steps} steps",
         "provider": policy.provider,
     }
+
+
+def serving(robot: str) -> Record:
+    """What the policy server does with an estimate, from bytes to bytes, against ONNX Runtime alone."""
+    bench_stack.require_ros()
+    from gpc_ros.nodes.codec import Codec
+    from gpc_ros.policy.benchmark import plan_and_bare
+
+    task: Task = registry.load("tasks", robot, Task)()
+    policy = Policy(task, config.load(robot, "policy_server", PolicyServerParameters))
+    policy.warm_up()
+    codec, previous, start = Codec(task.model), Previous(), task.start(task.named_start)
+    stamps_ns = (round(1e9 * _PERIOD_S) * tick for tick in range(1, 1 + _REPEATS + _IDLE_REPEATS))
+    coming = iter([codec.encode_estimate(Estimate(stamp_ns, start.qpos, start.qvel)) for stamp_ns in stamps_ns])
+
+    def serve() -> None:
+        estimate = codec.decode_estimate(next(coming))
+        plan = policy.plan(estimate, previous.of("policy", estimate))
+        if plan is not None:
+            previous.add(plan)
+            codec.encode_plan(plan)
+
+    bare = plan_and_bare(policy.model)[1]
+    idle = _compare(serve, bare, "", idle_s=_PERIOD_S)
+    found = _compare(serve, bare, "bare session.run")
+    own, own_idle = (float(each["p50"]) - float(each["limit_p50"]) for each in (found, idle))
+    more = f"decode, observe, warm start, encode: {own:.3f} ms, {own_idle:.3f} ms after a sleep"
+    return {**found, "idle_p50": idle["p50"], "idle_p99": idle["p99"], "more": more}
 
 
 def message(robot: str) -> Record:
@@ -133,7 +165,6 @@ def message(robot: str) -> Record:
     import struct
 
     from gpc_ros.nodes.codec import Codec
-    from gpc_ros.signals import Estimate
 
     task: Task = registry.load("tasks", robot, Task)()
     codec, start = Codec(task.model), task.start(task.named_start)
@@ -147,11 +178,12 @@ def message(robot: str) -> Record:
     )
 
 
-_STAGES: dict[str, Callable[[str], Record]] = {
+_STAGES: dict[str, Callable[[str], Record | list[Record]]] = {
     "replan": replan,
     "estimate": estimate,
     "inference": inference,
     "inference_cnn": inference_cnn,
+    "serving": serving,
     "message": message,
     "stack": bench_stack.stack,
     "watched": bench_stack.watched,
@@ -159,15 +191,9 @@ _STAGES: dict[str, Callable[[str], Record]] = {
 }
 
 
-def _compare(
-    function: Callable[[], object],
-    bare: Callable[[], object],
-    limit: str,
-    *,
-    repeats: int = 3000,
-    idle_s: float = 0.0,
-) -> Record:
+def _compare(function: Callable[[], object], bare: Callable[[], object], limit: str, *, idle_s: float = 0.0) -> Record:
     """Both in turn, so that other load falls on both alike; with ``idle_s``, after so long a sleep, as in a loop."""
+    repeats = _IDLE_REPEATS if idle_s else _REPEATS
     times = np.empty((repeats, 2))
     for row in times:
         for column, act in enumerate((function, bare)):

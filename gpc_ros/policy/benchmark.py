@@ -18,9 +18,23 @@ def mlp() -> OnnxPolicy:
     return _random(Architecture(hidden=[128, 128]), knots=16, actuators=1, observation=8)
 
 
-def cnn() -> OnnxPolicy:
-    """As for a planar walker."""
-    return _random(Architecture(kind=Kind.CNN, hidden=[64, 64]), knots=5, actuators=6, observation=18)
+def cnns() -> dict[str, OnnxPolicy]:
+    """Those with convolutions in Table I of arXiv 2502.13406, each with 10 Euler steps, by robot."""
+    sizes = {  # channels, embedding of the flow time, knots, actuators, observation
+        "push_t": ([32, 32, 32], 8, 5, 2, 5),
+        "walker": ([64, 64], 16, 4, 6, 18),
+        "crane": ([64, 64], 16, 2, 3, 23),
+        "humanoid": ([128, 128, 128], 64, 3, 23, 56),
+    }
+    return {
+        robot: _random(
+            Architecture(kind=Kind.CNN, hidden=hidden, embedding=embedding),
+            knots=knots,
+            actuators=actuators,
+            observation=observation,
+        )
+        for robot, (hidden, embedding, knots, actuators, observation) in sizes.items()
+    }
 
 
 def _random(architecture: Architecture, *, knots: int, actuators: int, observation: int) -> OnnxPolicy:
