@@ -35,7 +35,7 @@ _REPEATS, _IDLE_REPEATS = 3000, 200
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     """The command's arguments."""
     parser = subparsers.add_parser("bench", help="what this machine reaches, stage by stage")
-    parser.add_argument("--robot", default="cart_pole", help="robot of all stages but inference_cnn, which has four networks of its own")
+    parser.add_argument("--robot", default="cart_pole", help="robot of all stages but inference_cnn")
     parser.add_argument("--stage", action="append", choices=tuple(_STAGES), help="only this one; any number of times")
     arguments.add_json(parser, "the records")
     return parser
