@@ -67,18 +67,25 @@ def run(args: argparse.Namespace) -> int:
     figures = evaluation.evaluate(setting, args.starts, jobs=args.jobs, progress=progress)
     result = {"planner": planner, "parameters": values, **figures}
     named = "succeeds" if result["named_start"]["success"] else "fails"
+    random = f"{result['successes']} of {args.starts} random starts, mean cost {result['mean_cost']:.4g}; "
     console.print(
-        f"{args.robot} with {planner}, {args.estimator}: {result['successes']} of {args.starts} random starts, "
-        f"named start {named}, mean cost {result['mean_cost']:.4g}"
+        f"{args.robot} with {planner}, {args.estimator}: {random if args.starts else ''}"
+        f"named start {named}, its cost {result['named_start']['cost']:.4g}",
+        highlight=False,
+        soft_wrap=True,
     )
     arguments.write_json(args.json, result)
     if args.plot is not None:
-        _plot(setting, planner, args.plot)
+        console.print(_plot(setting, planner, args.plot), highlight=False, soft_wrap=True)
     return 0
 
 
-def _plot(setting: evaluation.Setting, planner: str, file: Path) -> None:
-    """The run from the named start; of a policy the two levels side by side, as Fig. 4 of arXiv 2502.13406."""
+def _plot(setting: evaluation.Setting, planner: str, file: Path) -> str:
+    """The run from the named start; of a policy the two levels side by side, as Fig. 4 of arXiv 2502.13406.
+
+    Returns:
+        How restless the commands in the picture are, in words.
+    """
     given = setting.overrides or {}
     settings = {planner: setting}
     if planner == "policy":
@@ -88,4 +95,10 @@ def _plot(setting: evaluation.Setting, planner: str, file: Path) -> None:
             for level, values in levels.items()
         }
     task: Task = registry.load("tasks", setting.robot, Task)()
-    plots.runs(task, {title: evaluation.named_run(each) for title, each in settings.items()}, file)
+    logs = {title: evaluation.named_run(each) for title, each in settings.items()}
+    steps = {title: log.summary()["mean_abs_du"] for title, log in logs.items()}
+    plots.runs(task, {f"{title}: mean |du| = {steps[title]:.3g}": log for title, log in logs.items()}, file)
+    words = ", ".join(f"{step:.4g} with {title}" for title, step in steps.items())
+    largest, least = max(steps.values()), min(steps.values())
+    ratio = f" ({largest / least:.3g} times as much)" if largest > least > 0 else ""
+    return f"{file}: mean step of the command {words}{ratio}"

@@ -12,6 +12,7 @@ import pytest
 from gpc_ros import evaluation
 from gpc_ros.cli.main import main
 from gpc_ros.node_parameters import PARAMETERS
+from gpc_ros.viz import plots
 
 QUICK = ("--duration", "0.1", "--jobs", "1", "-p", "spc.samples=8")
 
@@ -71,7 +72,7 @@ def test_the_planner_of_a_parameter_is_the_planner_that_is_named(tmp_path: Path)
     assert json.loads(file.read_text())["planner"] == "hold"
 
 
-def test_without_random_starts_there_are_no_figures_of_them(tmp_path: Path) -> None:
+def test_without_random_starts_there_are_no_figures_of_them(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """JSON has no NaN: what is not known is null."""
     file = tmp_path / "eval.json"
     assert main(["eval", "particle", "--starts", "0", *QUICK, "--json", str(file)]) == 0
@@ -79,6 +80,32 @@ def test_without_random_starts_there_are_no_figures_of_them(tmp_path: Path) -> N
     assert found["per_start"] == []
     assert found["mean_cost"] is None
     assert found["named_start"]["cost"] > 0
+    out = capsys.readouterr().out
+    assert f"particle with spc, ekf: named start fails, its cost {found['named_start']['cost']:.4g}" in out
+    assert "nan" not in out
+
+
+def test_the_picture_of_a_policy_says_how_restless_each_level_is(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In its titles, and with their ratio where it is made."""
+    titles: list[str] = []
+    monkeypatch.setattr(plots, "runs", lambda task, logs, file: titles.extend(logs))
+    model, file = policies.write(tmp_path / "a.onnx", "particle", keep=0.8, offset=0.1), tmp_path / "a.png"
+    options = ("--planner", "policy", "--policy", str(model), "--plot", str(file))
+    assert main(["eval", "particle", "--starts", "0", *QUICK, *options]) == 0
+    overrides = {"controller": {"planner": "policy"}, "policy_server": {"model_file": str(model)}}
+    expected = []
+    for level in (0.0, 1.0):
+        changed = {**overrides, "policy_server": {"model_file": str(model), "warm_start": level}}
+        setting = evaluation.Setting("particle", duration_s=0.1, overrides=changed)
+        expected.append(evaluation.named_run(setting).summary()["mean_abs_du"])
+    noisy, quiet = expected
+    assert noisy > quiet > 0
+    assert titles == [f"warm start 0: mean |du| = {noisy:.3g}", f"warm start 1: mean |du| = {quiet:.3g}"]
+    (line,) = [line for line in capsys.readouterr().out.splitlines() if line.startswith(str(file))]
+    words = f"{noisy:.4g} with warm start 0, {quiet:.4g} with warm start 1 ({noisy / quiet:.3g} times as much)"
+    assert line == f"{file}: mean step of the command {words}"
 
 
 @pytest.fixture
