@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,19 +24,26 @@ SETTINGS: Mapping[str, tuple[str, Mapping[str, Mapping[str, Any]]]] = {
 SEEDED, SAMPLED = list(SETTINGS)[-2:]
 
 
-def text(
-    metadata: PolicyMetadata,
-    evaluations: Mapping[str, Mapping[str, Any]],
-    settings: Mapping[str, Mapping[str, Any]],
-    machine: str,
-) -> str:
+@dataclass(frozen=True, slots=True)
+class Made:
+    """How a policy and its card were made: ``settings`` of the training by section, the whole ``command`` of the card.
+
+    ``machine`` is that of both, in words, ``rate_hz`` that of the loop in the evaluations.
+    """
+
+    settings: Mapping[str, Mapping[str, Any]]
+    command: str
+    machine: str
+    rate_hz: float
+
+
+def text(metadata: PolicyMetadata, evaluations: Mapping[str, Mapping[str, Any]], made: Made) -> str:
     """The card as Markdown.
 
     Args:
         metadata: of the policy file.
         evaluations: results of ``evaluation.evaluate`` by the names of ``SETTINGS``.
-        settings: of the training, by section.
-        machine: on which it was trained and evaluated, in words.
+        made: how.
     """
     robot, trained = metadata.task, metadata.training
     rows = [_row(name, evaluations[name]) for name in SETTINGS if name in evaluations]
@@ -45,20 +53,21 @@ def text(
         f"A flow-matching policy (arXiv 2502.13406): {metadata.architecture.kind} {metadata.architecture.hidden}, "
         f"{metadata.knots} knots ({metadata.interpolation}) over {_horizon_s(metadata):g} s, {metadata.steps} Euler "
         "steps.",
-        f"Made by `gpc train {robot}`, this card by `gpc card {robot}`. Machine: {machine}.",
+        f"Made by `{_training(metadata)}`, this card by `{made.command}`. Machine: {made.machine}.",
         "",
         "## Training",
         "",
         f"- {trained['wall_s']:.0f} s of wall time, {trained['physics_steps'] / 1e6:.0f} M physics steps, "
         f"{trained['iterations']} iterations, seed {trained['seed']}, gpc_ros {metadata.version}.",
         f"- Success of the policy alone in the training's own validation: {_percent(trained['success'])}.",
-        f"- Settings that are not the defaults: {_words(settings)}.",
+        *_refined(trained),
+        f"- Settings that are not the defaults: {_words(made.settings)}.",
         "",
         "![training](training.png)",
         "",
         "## Evaluation",
         "",
-        f"`gpc eval {robot} --planner ...`, {_conditions(evaluations)}.",
+        f"`gpc eval {robot} --planner ...`, {_conditions(evaluations, made.rate_hz)}.",
         "",
         "| planner | success | named start | mean cost | mean step of the command |",
         "|---|---|---|---|---|",
@@ -67,6 +76,20 @@ def text(
     if {SEEDED, SAMPLED} <= evaluations.keys():
         lines += ["", _paired(evaluations[SEEDED], evaluations[SAMPLED])]
     return "\n".join(lines) + "\n"
+
+
+def _training(metadata: PolicyMetadata) -> str:
+    refines = metadata.training.get("refines")
+    return f"gpc train {metadata.task}" + (f" --from {refines['base']} --from-log ..." if refines else "")
+
+
+def _refined(trained: Mapping[str, Any]) -> list[str]:
+    if not (refines := trained.get("refines")):
+        return []
+    return [
+        f"- The last iteration refined `{refines['base']}` with recorded plans ({refines['files']} files, "
+        f"{refines['bytes'] / 1e6:.1f} MB); before, success was {_percent(refines['success'])}."
+    ]
 
 
 def _row(name: str, result: Mapping[str, Any]) -> str:
@@ -88,9 +111,9 @@ def _paired(seeded: Mapping[str, Any], sampled: Mapping[str, Any]) -> str:
     )
 
 
-def _conditions(evaluations: Mapping[str, Mapping[str, Any]]) -> str:
+def _conditions(evaluations: Mapping[str, Mapping[str, Any]], rate_hz: float) -> str:
     first = next(iter(evaluations.values()))
-    return f"500 Hz, {'EKF on noisy positions' if first['estimator'] == 'ekf' else 'true state'}, lock-step"
+    return f"{rate_hz:g} Hz, {'EKF on noisy positions' if first['estimator'] == 'ekf' else 'true state'}, lock-step"
 
 
 def _horizon_s(metadata: PolicyMetadata) -> float:

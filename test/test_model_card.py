@@ -32,22 +32,39 @@ def result(*costs: float, successes: int = 0, named: bool = False) -> dict[str, 
     }
 
 
-def text(tmp_path: Path, evaluations: dict[str, Any] | None = None, **changes: Any) -> str:
+def text(tmp_path: Path, evaluations: dict[str, Any] | None = None, *, rate_hz: float = 500.0, **changes: Any) -> str:
     found = {"policy": result(1.0, 2.0, successes=1, named=True)} if evaluations is None else evaluations
     settings = {"train": {"seed": 3, "gamma": 0.5}, "spc": {}}
-    return model_card.text(metadata(tmp_path, **changes), found, settings, "Linux x86_64, 2 cores")
+    made = model_card.Made(settings, "gpc card pendulum --starts 2", "Linux x86_64, 2 cores", rate_hz)
+    return model_card.text(metadata(tmp_path, **changes), found, made)
 
 
 def test_it_says_how_the_policy_was_made(tmp_path: Path) -> None:
     found = text(tmp_path)
     assert found.startswith("# Policy of pendulum\n")
     assert "mlp [10], 5 knots (linear) over 1 s, 1 Euler steps." in found
-    assert "Machine: Linux x86_64, 2 cores." in found
+    line = "Made by `gpc train pendulum`, this card by `gpc card pendulum --starts 2`. Machine: Linux x86_64, 2 cores."
+    assert line in found
     assert "- 61 s of wall time, 123 M physics steps, 6 iterations, seed 3, gpc_ros 1.2.3." in found
     assert "in the training's own validation: 97 %." in found
     assert "- Settings that are not the defaults: `train.seed=3`, `train.gamma=0.5`." in found
     assert "![training](training.png)" in found
     assert "500 Hz, EKF on noisy positions, lock-step" in found
+    assert "refined" not in found
+
+
+def test_it_says_at_which_rate_it_was_evaluated(tmp_path: Path) -> None:
+    assert "`gpc eval pendulum --planner ...`, 250 Hz, EKF" in text(tmp_path, rate_hz=250.0)
+
+
+def test_of_a_refined_policy_it_says_what_was_refined_with_what(tmp_path: Path) -> None:
+    refines = {"base": "runs/pendulum", "files": 7, "bytes": 1_230_000, "success": 0.99}
+    found = text(tmp_path, training={**TRAINING, "refines": refines})
+    assert "Made by `gpc train pendulum --from runs/pendulum --from-log ...`" in found
+    assert (
+        "- The last iteration refined `runs/pendulum` with recorded plans (7 files, 1.2 MB); before, success was 99 %."
+    ) in found
+    assert "`train.gamma=0.5`" in found  # the base's
 
 
 def test_a_held_plan_lasts_one_period_longer(tmp_path: Path) -> None:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import hashlib
 import json
 import os
 import platform
@@ -16,9 +15,11 @@ from typing import Any
 
 from rich.console import Console
 
-from gpc_ros import config, evaluation, model_card, paths
+import gpc_ros
+from gpc_ros import config, evaluation, fingerprint, model_card, paths
 from gpc_ros.cli import arguments
 from gpc_ros.errors import GpcError
+from gpc_ros.node_parameters import PARAMETERS
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:
@@ -60,12 +61,20 @@ def run(args: argparse.Namespace) -> int:
         line = f"{name}: {found['successes']} of {found['starts']}, mean cost {found['mean_cost']:.4g}"
         console.print(line, highlight=False)
     machine = args.machine or f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
+    rate_hz = config.load(args.robot, "controller", PARAMETERS["controller"]).rate_hz
+    made = model_card.Made(about["settings"], _command(args), machine, rate_hz)
     with _writable(out):
-        (out / "policy.md").write_text(model_card.text(metadata, results, about["settings"], machine))
+        (out / "policy.md").write_text(model_card.text(metadata, results, made))
         if policy.resolve() != (out / "policy.onnx").resolve():
             shutil.copyfile(policy, out / "policy.onnx")
     console.print(f"{out / 'policy.md'}", highlight=False, soft_wrap=True)
     return 0
+
+
+def _command(args: argparse.Namespace) -> str:
+    """The command that makes the same card again, on this machine."""
+    folder = f" --run {args.folder}" if args.folder else ""
+    return f"gpc card {args.robot}{folder} --starts {args.starts} --paired-starts {args.paired_starts}"
 
 
 @contextlib.contextmanager
@@ -77,11 +86,16 @@ def _writable(folder: Path) -> Iterator[None]:
 
 
 def _evaluated(args: argparse.Namespace, name: str, policy: Path, digest: str) -> Mapping[str, Any]:
-    """The result of one setting, from the policy's folder if it is there for all that it depends on."""
+    """The result of one setting: that in the policy's folder, if policy, robot, starts and version are the same."""
     planner, parameters = model_card.SETTINGS[name]
     starts = args.starts if name not in (model_card.SEEDED, model_card.SAMPLED) else args.paired_starts
-    robot = hashlib.sha256(config.file_of(args.robot).read_bytes()).hexdigest()
-    key = {"digest": digest, "starts": starts, "parameters": robot}
+    key = {
+        "digest": digest,
+        "starts": starts,
+        "fingerprint": fingerprint.of_robot(args.robot),
+        "version": gpc_ros.__version__,
+        "setting": [planner, parameters],
+    }
     file = policy.with_name(f"eval_{re.sub(r'[^a-z0-9]+', '_', name)}.json")
     with contextlib.suppress(OSError, ValueError):
         kept = json.loads(file.read_text())

@@ -11,9 +11,12 @@ from typing import Any
 import policies
 import pytest
 
+import gpc_ros
 from gpc_ros import evaluation, model_card
 from gpc_ros.cli import card
 from gpc_ros.cli.main import main
+from gpc_ros.node_parameters import PARAMETERS
+from gpc_ros.tasks.pendulum import Pendulum
 
 pytest.importorskip("torch")
 pytest.importorskip("matplotlib")
@@ -68,7 +71,8 @@ def test_a_policy_ships_with_card_and_curves(
     assert (out / "policy.onnx").read_bytes() == (folder / "policy.onnx").read_bytes()
     assert (out / "training.png").read_bytes().startswith(b"\x89PNG")
     text = (out / "policy.md").read_text()
-    assert "Machine: a slow one." in text
+    command = f"gpc card pendulum --run {folder} --starts 4 --paired-starts 3"
+    assert f"this card by `{command}`. Machine: a slow one." in text
     assert "`train.gamma=0.5`" in text
     assert "| policy | 4 of 4 | succeeds | 2 +- 0.5 | 0.25 |" in text
     assert "paired over 3 starts" in text
@@ -107,12 +111,34 @@ def changed_parameters(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(card.config, "file_of", lambda robot: file)
 
 
+def test_the_rate_is_that_of_the_robot(folder: Path, evaluated: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    file = folder / "pendulum.yaml"
+    nodes = "".join(f"/**/{node}: {{ros__parameters: {{robot: pendulum, rate_hz: 200.0}}}}\n" for node in PARAMETERS)
+    file.write_text(nodes)
+    monkeypatch.setattr(card.config, "file_of", lambda robot: file)
+    make(folder)
+    assert "--planner ...`, 200 Hz, EKF" in (folder.parent / "out" / "policy.md").read_text()
+
+
+def changed_model(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    file = folder / "scene.xml"
+    file.write_text(Pendulum().model_file.read_text().replace("<option ", '<option gravity="0 0 -1.6" '))
+    monkeypatch.setattr(Pendulum, "model_file", file)
+
+
+def another_version(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(gpc_ros, "__version__", "99")
+
+
 def damaged_results(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for file in folder.glob("eval_*.json"):
         file.write_text("{")
 
 
-@pytest.mark.parametrize("change", [changed_policy, changed_parameters, damaged_results])
+CHANGES = [changed_policy, changed_parameters, changed_model, another_version, damaged_results]
+
+
+@pytest.mark.parametrize("change", CHANGES)
 def test_what_has_changed_is_evaluated_again(
     folder: Path, evaluated: list[Any], monkeypatch: pytest.MonkeyPatch, change: Callable[..., None]
 ) -> None:
