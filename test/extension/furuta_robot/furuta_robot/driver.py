@@ -35,7 +35,7 @@ class Hardware:
 
 
 class Driver(Node):
-    """One measurement per period. Its stamp, a multiple of the period, comes back with the command that answers it."""
+    """One measurement per period; its stamp comes back with the command that answers it."""
 
     def __init__(self, hardware):
         super().__init__("furuta_driver")
