@@ -276,6 +276,8 @@ def test_recorded_plans_refine_a_policy(tmp_path: Path, whole: Path, monkeypatch
     assert rows == [2 * 6 + 7]  # two iterations of two robots and three replans, and the recorded pairs
     about, arrays = checkpoint.read(tmp_path / "refined" / checkpoint.NAME)
     assert about["progress"]["iteration"] == 3
+    assert about["settings"] == checkpoint.read(whole / checkpoint.NAME)[0]["settings"]
+    assert about["settings"]["train"]["environments"] == 2
     for name in ("network.layers.0.weight", "observation_mean"):
         np.testing.assert_array_equal(arrays[f"best/{name}"], arrays[f"fit/average.{name}"])
 
