@@ -101,7 +101,7 @@ class ClosedLoop:
     def _answer(self, estimate: Estimate) -> None:
         """Have those plan that are wanted and due, and command."""
         wanted = self.executive.wanted
-        self._previous.keep(wanted)
+        self._previous.want(wanted)
         for name in filter(self.executive.due, wanted):
             plan = self._planner(name).plan(estimate, self._previous.of(name, estimate))
             plan = no_plan(estimate, self.task.model.nu, name) if plan is None else plan

@@ -66,6 +66,11 @@ class SpcNodeParameters(SharedParameters, SpcParameters):
         2.0, "samples of the policy are used for so long", unit="periods of plan_rate_hz", gt=0, le=100
     )
 
+    @property
+    def seed_age_ns(self) -> int:
+        """Age [ns] beyond which samples of the policy are not used."""
+        return round(self.seed_periods * NS_PER_S / self.plan_rate_hz)
+
 
 class PolicyServerParameters(SharedParameters, PolicyParameters):
     """Node ``policy_server``."""

@@ -15,7 +15,7 @@ from gpc_ros import config
 class Qos(StrEnum):
     """How a topic is carried."""
 
-    STATE = "state"  # best effort, keep last 1 (in lock-step: reliable, keep last 8)
+    STATE = "state"  # best effort, keep last 1 (in lock-step: reliable, keep last 8, the last 200 for a late recorder)
     LATCHED = "latched"  # reliable, transient local, keep last 1
     EVENT = "event"  # reliable, keep last 10
 
@@ -89,7 +89,12 @@ _TOPICS = (
         Qos.EVENT,
         "force and torque on the body frame_id for 0.1 s, world axes [N, N m]",
     ),
-    Topic("goal_pose", "geometry_msgs/PoseStamped", Qos.LATCHED, "goal of tasks that have one [m], in the frame world; one that is no place names its numbers there"),
+    Topic(
+        "goal_pose",
+        "geometry_msgs/PoseStamped",
+        Qos.LATCHED,
+        "goal [m] in the frame world; of one that is no place, its names are the frame",
+    ),
     Topic("controller/active", "std_msgs/String", Qos.LATCHED, "planner that drives now"),
     Topic("controller/wanted", "std_msgs/String", Qos.LATCHED, "planners that shall plan, joined by commas"),
     Topic("controller/stop", "std_msgs/Bool", Qos.EVENT, "true: stop and stay stopped; false: drive on"),
@@ -109,7 +114,7 @@ TOPICS = {topic.name: topic for topic in _TOPICS}
 
 _MEASURED = ("joint_states", "state_estimate", "command")
 _PLANS = ("policy/plan", "spc/plan", "seeded_spc/plan")
-_EVENTS = ("goal_pose", "push", "controller/active", "controller/stop")
+_SAID = ("controller/active", "controller/wanted")
 _NODES = (
     Node(
         "simulator",
@@ -132,7 +137,7 @@ _NODES = (
     ),
     Node(
         "spc",
-        ("state_estimate", "policy/plan", "policy/samples", "goal_pose", "controller/wanted"),
+        ("state_estimate", "command", "policy/plan", "policy/samples", "goal_pose", *_SAID),
         ("spc/plan", "seeded_spc/plan", "spc/candidates", "/diagnostics"),
         "sampling-based predictive control, alone and seeded by the policy",
     ),
@@ -158,9 +163,12 @@ _NODES = (
     ),
     Node(
         "recorder",
-        (*_MEASURED, "free_joint/odometry", "ground_truth", *_PLANS, *_EVENTS, "/diagnostics"),
+        (
+            *(*_MEASURED, "free_joint/odometry", "ground_truth", *_PLANS, "policy/samples"),
+            *("goal_pose", "push", "controller/stop", *_SAID, "/clock", "/diagnostics"),
+        ),
         ("/diagnostics",),
-        "writes every message to an MCAP file",
+        "writes to an MCAP file whatever makes a node act, and what it does",
         observer=True,
     ),
 )

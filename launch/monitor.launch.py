@@ -21,7 +21,7 @@ ARGUMENTS = [
         ("robot", "cart_pole", config.robots(), "Robot and its task"),
         ("rviz", "true", SWITCH, "RViz with the markers, where rviz2 is installed"),
         ("web", "false", SWITCH, "The page in the browser, where viser is installed"),
-        ("record", "", None, "Folder to write every message to, as MCAP; empty: none"),
+        ("record", "", None, "Folder to record the run in, as MCAP; empty: none"),
         ("rate", "", None, "Rate of the loop [Hz]; empty: as the parameter file says"),
         ("lockstep", "false", SWITCH, "The stack runs in lock-step"),
         ("namespace", "", None, "Namespace of the stack"),

@@ -24,6 +24,12 @@ def test_what_is_read_is_written_by_somebody() -> None:
     assert read <= written
 
 
+def test_what_makes_a_node_act_and_what_it_does_is_recorded() -> None:
+    """But for what is made for whoever looks at it, and would cost the stack something."""
+    acted = {topic for node in spec.CONTROL.values() for topic in (*node.inputs, *node.outputs)}
+    assert set(spec.NODES["recorder"].inputs) == acted - {"state_estimate/covariance", "spc/candidates"}
+
+
 def test_the_command_has_one_writer() -> None:
     assert [node.name for node in spec.NODES.values() if "command" in node.outputs] == ["controller"]
 

@@ -14,13 +14,14 @@ from gpc_ros import config, registry, spec
 from gpc_ros.cli import arguments, recordings
 from gpc_ros.control.base import Planner
 from gpc_ros.control.lead import Lead
+from gpc_ros.control.previous import unfit
 from gpc_ros.errors import InvalidSignal, UnknownName
 from gpc_ros.estimation.assembly import Assembly
 from gpc_ros.estimation.ekf import Ekf
 from gpc_ros.node_parameters import PARAMETERS
 from gpc_ros.recording import history, rerun
 from gpc_ros.recording.reader import Recording
-from gpc_ros.signals import NS_PER_S, Array, Estimate, Measurement
+from gpc_ros.signals import NS_PER_S, Array, Estimate, Measurement, Samples
 from gpc_ros.statistics import Counts
 from gpc_ros.tasks.base import Task
 
@@ -135,7 +136,7 @@ class Bench:
         return found, {"rms_error": rms}
 
     def _planner(self, name: str) -> rerun.Comparison:
-        codec, found, recording = self._codec, rerun.Comparison(), self._recording
+        codec, found, recording, scene = self._codec, rerun.Comparison(), self._recording, self._scene()
         plans = [
             plan
             for planner in self._planners
@@ -144,16 +145,22 @@ class Bench:
         known = {each.key: each.signal for each in self._signals("state_estimate", codec.decode_estimate)}
         settings = rerun.Settings(recording, _PLANNING_NODES)
         lead = Lead(self._task, self._loaded("spc", recording.initial("spc")).period_ns)
-        again = rerun.Replanner(name, partial(self._made, name), settings, lead, self._scene())
+        seeded = name == "seeded_spc" and bool(scene.samples)  # with what the policy gave, it is not asked again
+        make = partial(self._made, "spc" if seeded else name)
+        again = rerun.Replanner(name, make, settings, lead, scene, seeds=_seeds if seeded else _no_seeds)
         for before, new in again.run(plans, known):
             found.add(before, codec.encode_plan(new), (before.signal.knots, new.knots))
         return found
 
     def _signals(self, name: str, decode: Any) -> list[rerun.Recorded]:
-        return rerun.signals(self._recording, name, decode, self.refused)
+        read = rerun.readable(self._recording, name, lambda message: decode(message.data), self.refused)
+        return [rerun.Recorded(message.sent_ns, signal, message.data) for message, signal in read]
+
+    def _said(self, name: str, decode: Any) -> list[tuple[int, Any]]:
+        return [(each.sent_ns, each.signal) for each in self._signals(name, decode)]
 
     def _measurements(self) -> Iterator[tuple[int, Measurement]]:
-        """Measurements as the estimator had them, put together, with times of arrival [ns]."""
+        """Measurements as the estimator had them, put together, with times of sending [ns]."""
         from gpc_ros.nodes import odometry
 
         codec, joints = self._codec, self._codec.free_joints
@@ -170,18 +177,20 @@ class Bench:
             except InvalidSignal as error:
                 self.refused[f"{message.channel.topic}: {error.reason}"] += 1
                 continue
-            yield from ((message.log_ns, measurement) for measurement in ready)
+            yield from ((message.sent_ns, measurement) for measurement in ready)
 
     def _scene(self) -> rerun.Scene:
         from gpc_ros.nodes import cdr
 
-        poses = [history.pose(message, cdr) for message in self._recording.messages({"goal_pose"})]
-        goals = history.goals_of(poses if self._task.goal else (), self._task)
-        wanted = [
-            (message.log_ns, cdr.Reader(message.data).text().split(","))
-            for message in self._recording.messages({"controller/wanted"})
-        ]
-        return rerun.Scene(goals, wanted)
+        recording, codec = self._recording, self._codec
+        poses = rerun.readable(recording, "goal_pose", partial(history.pose, cdr=cdr), self.refused)
+        return rerun.Scene(
+            goals=history.goals_of((pose for _, pose in poses), self._task) if self._task.goal else [],
+            wanted=self._said("controller/wanted", lambda data: cdr.Reader(data).text().split(",")),
+            drivers=self._said("controller/active", lambda data: cdr.Reader(data).text()),
+            commands=self._said("command", codec.decode_command),
+            samples=self._said("policy/samples", codec.decode_samples),
+        )
 
     def _values(self, estimate: Estimate) -> Array:
         """Coordinates and velocities (2nv,)."""
@@ -201,3 +210,13 @@ class Bench:
         parameters["spc"] = parameters["spc"].model_copy(update={"record": ""})  # not into the data of the run
         kind: type[Planner] = registry.load("control", planner, Planner)
         return kind.make(self._task, parameters)
+
+
+def _seeds(planner: Any, samples: Samples, estimate: Estimate, start_ns: int) -> Array | None:
+    """As the node ``spc`` makes them."""
+    found: Array = planner.seeds(samples, start_ns)
+    return None if unfit(samples, estimate, planner.parameters.seed_age_ns) else found
+
+
+def _no_seeds(planner: Any, samples: Samples, estimate: Estimate, start_ns: int) -> None:
+    """For planners that take none."""

@@ -43,7 +43,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--composed", action="store_true", help="all nodes in one process")
     parser.add_argument("--no-web", action="store_true", help="no page in the browser")
     parser.add_argument("--no-monitor", action="store_true", help="no markers for RViz, no latencies in /diagnostics")
-    parser.add_argument("--record", metavar="DIR", help="write every message to an MCAP file in DIR")
+    parser.add_argument("--record", metavar="DIR", help="record the run to an MCAP file in DIR")
     parser.add_argument(
         "--network", action="store_true", help="open to other hosts (no authentication: trust them all)"
     )

@@ -1,17 +1,35 @@
-"""Where the robot will be when the next plan is ready: planning takes time, in which the last plan drives on."""
+"""Where the robot will be when the next plan is ready: planning takes time, in which whoever drives drives on."""
 
 from __future__ import annotations
 
 from dataclasses import replace
 
 import mujoco
+import numpy as np
 
-from gpc_ros.signals import NS_PER_S, Estimate, Plan
+from gpc_ros.control.executive import HOLD, STOP
+from gpc_ros.control.previous import Previous
+from gpc_ros.signals import NS_PER_S, Command, Estimate, Plan
 from gpc_ros.tasks.base import Task
+
+_HELD_NS = 10 * NS_PER_S  # beyond any lead
+
+
+def driving(driver: str, plans: Previous, command: Command | None, estimate: Estimate) -> Plan | None:
+    """What the robot does from ``estimate`` on while ``driver`` drives; None where that is not known.
+
+    For a planner its newest of ``plans``; for hold and stop, whose plans nobody hears, the last ``command`` goes on.
+    """
+    if driver not in (HOLD, STOP):
+        return plans.newest(driver, estimate)
+    if command is None or command.epoch != estimate.epoch or not np.isfinite(command.ctrl).all():
+        return None
+    stamp_ns, knots = estimate.stamp_ns, command.ctrl[np.newaxis]
+    return Plan(stamp_ns, stamp_ns, _HELD_NS, knots, planner=driver, epoch=estimate.epoch)
 
 
 class Lead:
-    """Steps the task's model under the plan in force, at the loop period."""
+    """Steps the task's model under what drives the robot, at the loop period."""
 
     def __init__(self, task: Task, period_ns: int) -> None:
         self._model = task.load_model()

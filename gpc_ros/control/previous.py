@@ -17,6 +17,8 @@ from gpc_ros.signals import Array, Estimate, Plan, Samples
 
 EARLY_NS = 50_000_000
 """So much before its time a plan may be read: it is made for when it is expected to be ready, and may be before."""
+KEPT = 8
+"""Plans of each planner that are remembered: as many as a reader in lock-step may be behind by."""
 
 
 def usable(plan: Plan | None, estimate: Estimate) -> bool:
@@ -27,6 +29,13 @@ def usable(plan: Plan | None, estimate: Estimate) -> bool:
         and plan.start_ns - EARLY_NS <= estimate.stamp_ns < plan.end_ns
         and bool(np.isfinite(plan.knots).all())
     )
+
+
+def unfit(samples: Samples, estimate: Estimate, age_ns: int) -> str:
+    """Why ``samples`` are no seeds for a plan from ``estimate``, as at an age beyond ``age_ns``; empty if they are."""
+    if samples.epoch != estimate.epoch:
+        return "other epoch"
+    return "stale" if abs(estimate.stamp_ns - samples.stamp_ns) > age_ns else ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,20 +95,25 @@ def warm_start(
 class Previous:
     """The latest plans of each planner: it goes on from its own last one, one that is new from that in force.
 
-    Two of each are kept, for whether a plan made at this very tick has come yet is chance.
+    Several of each are kept, for how many made at this very tick and after it have come already is chance.
     """
 
     def __init__(self) -> None:
         self._plans: dict[str, deque[Plan]] = {}
+        self._wanted: set[str] = set()
 
     def add(self, plan: Plan) -> None:
         """Note the latest plan of its planner."""
-        self._plans.setdefault(plan.planner, deque(maxlen=2)).append(plan)
+        self._plans.setdefault(plan.planner, deque(maxlen=KEPT)).append(plan)
 
-    def keep(self, wanted: Collection[str]) -> None:
-        """Forget the plans of planners that are not ``wanted``: one that comes back begins with the plan in force."""
-        for name in self._plans.keys() - set(wanted):
-            del self._plans[name]
+    def want(self, wanted: Collection[str]) -> None:
+        """The planners that plan from now on: one that comes back forgets its own, and begins with the plan in force.
+
+        Not when it is dropped: it may be at a last plan then.
+        """
+        for name in set(wanted) - self._wanted:
+            self._plans.pop(name, None)
+        self._wanted = set(wanted)
 
     def of(self, planner: str, estimate: Estimate) -> Plan | None:
         """The plan that ``planner`` goes on from at ``estimate``: its own, else the newest of another made before."""
@@ -109,3 +123,8 @@ class Previous:
         plans = [plan for found in self._plans.values() for plan in found]
         others = [plan for plan in plans if plan.stamp_ns < estimate.stamp_ns and usable(plan, estimate)]
         return max(others, key=lambda plan: plan.stamp_ns, default=None)
+
+    def newest(self, planner: str, estimate: Estimate) -> Plan | None:
+        """The last plan of ``planner`` that says something at ``estimate``: what the robot does while it drives."""
+        plans = [plan for plan in self._plans.get(planner, ()) if usable(plan, estimate)]
+        return plans[-1] if plans else None

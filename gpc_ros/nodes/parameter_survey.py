@@ -15,6 +15,7 @@ from gpc_ros.node_parameters import PARAMETERS
 from gpc_ros.signals import NS_PER_S
 
 _LOOK_S = 0.5
+_PATIENCE_NS = 3 * NS_PER_S
 _NOT_SET = ParameterType.PARAMETER_NOT_SET
 
 Tell = Callable[[str, int, Mapping[str, Any]], None]
@@ -32,9 +33,15 @@ class ParameterSurvey:
         self._clients = {
             name: shell.node.create_client(GetParameters, f"{name}/get_parameters") for name in spec.CONTROL
         }
-        self._asked: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}  # with changes since then
+        self._asked_ns: dict[str, int] = {}
+        self._changes: dict[str, list[tuple[int, Mapping[str, Any]]]] = {}  # heard of since a node was asked first
         self._known: dict[str, int] = {}  # when they were asked for what they told
         self._timer = shell.node.create_timer(_LOOK_S, self._look)
+
+    @property
+    def known(self) -> set[str]:
+        """The nodes that have told theirs."""
+        return set(self._known)
 
     def hear(self, event: ParameterEvent) -> None:
         """Take in a message of /parameter_events."""
@@ -44,26 +51,32 @@ class ParameterSurvey:
             values = {each.name: each.value for each in (*event.new_parameters, *event.changed_parameters)}
             if time_ns > self._known.get(node, time_ns):
                 self._say(node, time_ns, values)
-            elif (pending := self._asked.get(node)) is not None:
-                pending.append((time_ns, values))
+            elif node in self._changes:
+                self._changes[node].append((time_ns, values))
 
     def _look(self) -> None:
-        """Ask those that are there and have not told all."""
+        """Ask those that are there and have not told all; an answer may be lost on its way."""
+        now_ns = self._now_ns()
         for node, client in self._clients.items():
-            if node not in self._known and node not in self._asked and client.service_is_ready():
-                self._asked[node] = []
+            waiting = now_ns - self._asked_ns.get(node, 0) < _PATIENCE_NS
+            if node not in self._known and not waiting and client.service_is_ready():
+                self._asked_ns[node] = now_ns
+                self._changes.setdefault(node, [])
                 future = client.call_async(GetParameters.Request(names=self._names[node]))
-                future.add_done_callback(partial(self._answer, node, self._now_ns()))
+                future.add_done_callback(partial(self._answer, node, now_ns))
         if len(self._known) == len(self._clients):
             self._timer.cancel()
 
     def _answer(self, node: str, asked_ns: int, future: Any) -> None:
-        changes, values = self._asked.pop(node), future.result().values
+        if node in self._known or (response := future.result()) is None:
+            return
+        values = response.values
         if len(values) < len(self._names[node]) or any(value.type == _NOT_SET for value in values):
-            return  # a node that is still declaring them is asked again
+            self._asked_ns.pop(node, None)  # it is still declaring them: asked again at once
+            return
         self._known[node] = asked_ns
         self._say(node, asked_ns, dict(zip(self._names[node], values, strict=True)))
-        for time_ns, changed in changes:
+        for time_ns, changed in self._changes.pop(node):
             if time_ns > asked_ns:
                 self._say(node, time_ns, changed)
         self._shell.node.destroy_client(self._clients[node])

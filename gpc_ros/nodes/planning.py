@@ -10,11 +10,12 @@ from typing import Any, ClassVar
 from std_msgs.msg import String
 
 from gpc_ros import spec
+from gpc_ros.control import lead
 from gpc_ros.control.base import no_plan
-from gpc_ros.control.previous import Previous
+from gpc_ros.control.previous import KEPT, Previous
 from gpc_ros.nodes import goals
 from gpc_ros.nodes.shell import Shell
-from gpc_ros.signals import Array, Estimate, Plan
+from gpc_ros.signals import Array, Command, Estimate, Plan
 
 
 class PlanningShell(Shell):
@@ -36,8 +37,9 @@ class PlanningShell(Shell):
         self.on_event("controller/wanted", self._on_wanted)
         self._goals = goals.Goals(self, self._on_goal) if self.task.goal else None
         self._heard: dict[str, deque[bytes]] = {}
+        kept = KEPT if self.value.lockstep else 2  # in real time the newest matter
         for planner in filter(None, map(spec.planner_of, entry.inputs)):
-            self._heard[planner] = deque(maxlen=2)
+            self._heard[planner] = deque(maxlen=kept)
             self.on_data(spec.plan_topic(planner), partial(self._hear, planner))
 
     @property
@@ -52,12 +54,20 @@ class PlanningShell(Shell):
     def previous(self, planner: str, estimate: Estimate) -> Plan | None:
         """The plan that ``planner`` is to go on from."""
         with self._lock:
-            for name, heard in self._heard.items():
-                read = self.refusing(spec.plan_topic(name), partial(self._read, name))
-                while heard:
-                    read(heard.popleft(), None)
-            self._previous.keep(self.wanted)
+            self._read_heard()
             return self._previous.of(planner, estimate)
+
+    def driving(self, driver: str, command: Command | None, estimate: Estimate) -> Plan | None:
+        """What the robot does from ``estimate`` on, as ``control.lead`` has it."""
+        with self._lock:
+            self._read_heard()
+            return lead.driving(driver, self._previous, command, estimate)
+
+    def _read_heard(self) -> None:
+        for name, heard in self._heard.items():
+            read = self.refusing(spec.plan_topic(name), partial(self._read, name))
+            while heard:
+                read(heard.popleft(), None)
 
     def answered(self, topic: str, estimate: Estimate) -> bool:
         """Whether ``estimate`` has been answered on ``topic`` before: then the same answer goes out again."""
@@ -84,7 +94,7 @@ class PlanningShell(Shell):
     def _on_wanted(self, message: String) -> None:
         with self._lock:
             self.wanted = tuple(message.data.split(","))
-            self._previous.keep(self.wanted)
+            self._previous.want(self.wanted)
 
     def _on_goal(self, goal: Array) -> None:
         self.set_goal(goal)

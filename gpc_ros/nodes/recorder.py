@@ -1,4 +1,4 @@
-"""Node ``recorder``: every message of the stack, as it came, into an MCAP file."""
+"""Node ``recorder``: whatever makes a node of the stack act, and what it does, as it came, into an MCAP file."""
 
 from __future__ import annotations
 
@@ -45,20 +45,19 @@ class Recorder(Shell):
         self.tape = Tape(self.file, p.queue)
         self._begin_s = self._heard_s = time.monotonic()
         self._taps = [tapped for topic in spec.NODES[self.name].inputs for tapped in self._tapped(topic)]
-        survey = ParameterSurvey(self, self._note_parameters)
+        self.survey = ParameterSurvey(self, self._note_parameters)
         changes = Tap(self.node, ParameterEvent, _CHANGES, Qos.EVENT, depth=1000, lost=self.lost)
-        self._taps.append((changes, lambda data, _: survey.hear(deserialize_message(data, ParameterEvent))))
+        self._taps.append((changes, lambda data, _: self.survey.hear(deserialize_message(data, ParameterEvent))))
         self.parameters.on_change(lambda new: setattr(self.tape, "limit", new.queue))
         self._note_run()
         loop.every(_DRAIN_NS, self._drain)
 
     def _tapped(self, topic: str) -> Iterator[tuple[Tap, Callable[[bytes, Any], None]]]:
         """A topic of the table, and what is done with its messages; of one that each free joint has, all there are."""
-        entry, depth = spec.TOPICS[topic], self.value.depth
-        qos = Qos.EVENT if entry.qos is Qos.STATE and self.value.lockstep else entry.qos  # there nothing may be lost
-        each = "free_joint" in topic
+        entry, p = spec.TOPICS[topic], self.value
+        kind, each = message_class(entry.message), "free_joint" in topic
         for name in map(entry.of, self.codec.free_joints) if each else (topic,):
-            tap = Tap(self.node, message_class(entry.message), name, qos, depth=depth, lost=self.lost)
+            tap = Tap(self.node, kind, name, entry.qos, depth=p.depth, lost=self.lost, lockstep=p.lockstep)
             channel = self.file.channel(tap.topic, entry.message, entry.qos)
             yield tap, partial(self._keep, tap.topic, channel)
 

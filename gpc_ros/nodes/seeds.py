@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from typing import Any
 
+from gpc_ros.control.previous import unfit
 from gpc_ros.control.spc import Spc
-from gpc_ros.signals import NS_PER_S, Array, Estimate, Samples
+from gpc_ros.signals import Array, Estimate, Samples
 
 
 class Seeds:
@@ -28,15 +29,8 @@ class Seeds:
 
     def of(self, planner: Spc, estimate: Estimate, start_ns: int) -> Array | None:
         """Seeds (S, K, nu) of a plan from ``estimate`` that begins at ``start_ns``; None without fresh samples."""
-        samples, parameters = self._samples, self._shell.value
-        age_ns = parameters.seed_periods * NS_PER_S / parameters.plan_rate_hz
-        reason = ""
-        if samples is None:
-            reason = "none yet"
-        elif samples.epoch != estimate.epoch:
-            reason = "other epoch"
-        elif abs(estimate.stamp_ns - samples.stamp_ns) > age_ns:
-            reason = "stale"
+        samples = self._samples
+        reason = "none yet" if samples is None else unfit(samples, estimate, self._shell.value.seed_age_ns)
         if samples is None or reason:
             self._shell.counts[f"policy/samples: {reason}"] += 1
             self.used = 0

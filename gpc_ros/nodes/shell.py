@@ -23,6 +23,7 @@ from gpc_ros.statistics import Counts
 from gpc_ros.tasks.base import Task
 
 _LOG_AGAIN_S = 1.0
+_KEPT_FOR_LATE = 200
 
 
 class Shell:
@@ -77,7 +78,10 @@ class Shell:
     def publisher(self, topic: str, *, joint: str = "") -> Any:
         """A publisher on a topic of the table; on that of free joint ``joint`` where each has one."""
         entry = spec.TOPICS[topic]
-        return self.node.create_publisher(message_class(entry.message), entry.of(joint), self._qos(entry.qos))
+        qos = self._qos(entry.qos)
+        if entry.qos is Qos.STATE and self.value.lockstep:  # a recorder that comes late hears the first tick, too
+            qos = QoSProfile(depth=_KEPT_FOR_LATE, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        return self.node.create_publisher(message_class(entry.message), entry.of(joint), qos)
 
     def on_data(self, topic: str, callback: Callable[[bytes, Any], None], *, joint: str = "") -> None:
         """Have the loop call ``callback`` with each message of ``topic``; bad ones are counted and named."""

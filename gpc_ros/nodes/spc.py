@@ -7,16 +7,16 @@ import time
 from dataclasses import replace
 from typing import Any
 
-from gpc_ros.clock import Deadline
 from gpc_ros.control import spc
 from gpc_ros.control.executive import plan_due
 from gpc_ros.control.lead import Lead
-from gpc_ros.nodes import realtime
 from gpc_ros.nodes.candidates import CandidatesPublisher
+from gpc_ros.nodes.drive import Drive
+from gpc_ros.nodes.planner_thread import PlannerThread
 from gpc_ros.nodes.planning import PlanningShell
 from gpc_ros.nodes.running import run
 from gpc_ros.nodes.seeds import Seeds
-from gpc_ros.signals import NS_PER_S, Array, Estimate, Plan
+from gpc_ros.signals import Array, Estimate, Plan
 from gpc_ros.spec import plan_topic
 from gpc_ros.statistics import Histogram
 
@@ -37,15 +37,14 @@ class Spc(PlanningShell):
         self._lead = Lead(self.task, self.value.period_ns)
         self._usual_ns = 0  # mean time of a replan, over some ten of them
         self.plan: Plan | None = None
-        self._latest: bytes | None = None
         self._held: Estimate | None = None
         self._planning = threading.Lock()
-        self._closing = threading.Event()
+        self._thread = PlannerThread(self, self._plan_all)
+        self._drive = Drive(self)
         self.parameters.on_change(self._configure, check=lambda parameters: spc.Spc(self.task, parameters))
         self.on_data("policy/samples", self._on_samples)
         self.on_data("state_estimate", self._on_estimate)
         CandidatesPublisher(self, self._answers["spc/candidates"])
-        self._thread = threading.Thread(target=self._work, name="planner", daemon=True)
 
     def warm_up(self) -> None:
         """Plan once from the named start."""
@@ -75,7 +74,7 @@ class Spc(PlanningShell):
 
     def _on_estimate(self, data: bytes, info: Any) -> None:
         if not self.value.lockstep:
-            self._latest = data  # decoded by the planner, when it gets to it
+            self._thread.put(data)
             return
         estimate = self.codec.decode_estimate(data)
         if not plan_due(estimate.stamp_ns, self.value.plan_rate_hz, self.value.period_ns):
@@ -85,18 +84,6 @@ class Spc(PlanningShell):
                 self._held = estimate  # its samples are still on their way
             else:
                 self._plan(planner, estimate)
-
-    def _work(self) -> None:
-        """Real time: the newest estimate at each deadline; a late plan skips deadlines, it does not queue them."""
-        realtime.set_up_planner(self.value.realtime, self.node.get_logger().info)
-        plan = self.refusing("state_estimate", self._plan_all)
-        deadline = Deadline(round(NS_PER_S / self.value.plan_rate_hz))
-        while not self._closing.is_set():
-            deadline.wait()
-            deadline.period_ns = round(NS_PER_S / self.value.plan_rate_hz)
-            data, self._latest = self._latest, None
-            if data is not None and self.asked:
-                self.loop.guard(plan, data, None)
 
     def _plan_all(self, data: bytes, info: Any) -> None:
         estimate = self.codec.decode_estimate(data)
@@ -108,8 +95,7 @@ class Spc(PlanningShell):
             return
         begin_ns = time.monotonic_ns()
         previous = self.previous(planner, estimate)
-        lead_ns = 0 if self.value.lockstep or not self.value.lead else self._usual_ns
-        start = self._lead.ahead(estimate, previous, lead_ns)
+        start = self._ahead(estimate, previous)
         with self._planning:
             seeds = self.seeds.of(self.planner, estimate, start.stamp_ns) if planner == _SEEDED else None
             plan = self.planner.plan(start, previous, seeds)
@@ -122,19 +108,27 @@ class Spc(PlanningShell):
             plan = replace(plan, stamp_ns=estimate.stamp_ns, planner=planner)
         self.plan = self.answer_with_plan(planner, estimate, plan)
 
+    def _ahead(self, estimate: Estimate, previous: Plan | None) -> Estimate:
+        """Where the robot will be when the plan is ready: until then it follows whoever drives it."""
+        if self.value.lockstep or not self.value.lead:
+            return estimate
+        if driver := self._drive.driver:
+            previous = self.driving(driver, self._drive.command(), estimate)
+        return self._lead.ahead(estimate, previous, self._usual_ns)
+
     def close(self) -> None:
         """End the planner's thread, and write what was recorded."""
-        self._closing.set()
-        if self._thread.is_alive():
-            self._thread.join(0.5)
+        self._thread.close()
         self.planner.close()
 
     def figures(self) -> dict[str, object]:
-        """Rate, time per replan, and what the planner says of its last plan."""
+        """Time per replan, and while it plans what the planner says of its last plan."""
         used = {f"replan_ms {key}": value for key, value in self.time_used.summary().items()}
-        state = f"plans {', '.join(self.asked)}" if self.asked else "idle: not wanted"
-        info = self.plan.info if self.plan else {}
-        return {"state": state, "replans": self.time_used.count, **used, "seeds": self.seeds.used, **info}
+        figures = {"state": "idle: not wanted", "replans": self.time_used.count, **used}
+        if asked := self.asked:
+            info = self.plan.info if self.plan else {}
+            figures |= {"state": f"plans {', '.join(asked)}", "seeds": self.seeds.used, **info}
+        return figures
 
     def summary(self) -> dict[str, object]:
         """Replans and time used."""

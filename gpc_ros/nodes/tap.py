@@ -26,13 +26,18 @@ class Tap:
         message: class of the messages.
         topic: relative to the node's namespace.
         qos: how the topic is carried; ``STATE`` without demanding that what is lost is sent again.
+        lockstep: then ``STATE`` demands it, and what was sent before, for nothing may be missing.
         depth: messages that the middleware keeps between two calls of ``drain``.
         lost: counts by topic what the publishers have sent and did not arrive.
     """
 
-    def __init__(self, node: Any, message: type, topic: str, qos: Qos, *, depth: int, lost: Counts) -> None:
+    def __init__(
+        self, node: Any, message: type, topic: str, qos: Qos, *, depth: int, lost: Counts, lockstep: bool = False
+    ) -> None:
         profile = QoSProfile(depth=depth)
-        if qos is Qos.STATE:
+        if qos is Qos.STATE and lockstep:
+            profile.durability = DurabilityPolicy.TRANSIENT_LOCAL
+        elif qos is Qos.STATE:
             profile.reliability = ReliabilityPolicy.BEST_EFFORT
         profiles = [profile]
         if qos is Qos.LATCHED:

@@ -11,28 +11,30 @@ from bisect import bisect_right
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Any, NamedTuple
+from functools import cached_property
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 
 from gpc_ros.control.base import Planner, no_plan
-from gpc_ros.control.lead import Lead
+from gpc_ros.control.lead import Lead, driving
 from gpc_ros.control.previous import Previous
 from gpc_ros.errors import InvalidSignal
 from gpc_ros.estimation.base import Estimator
 from gpc_ros.estimation.command_log import CommandLog
-from gpc_ros.recording.reader import Recording
-from gpc_ros.signals import Array, Command, Estimate, Measurement, Plan
+from gpc_ros.recording.reader import Message, Recording
+from gpc_ros.signals import Array, Command, Estimate, Measurement, Plan, Samples
 from gpc_ros.statistics import Counts
 
+T = TypeVar("T")
 Key = tuple[int, int]
 """Epoch and stamp [ns]."""
 
 
 class Recorded(NamedTuple):
-    """A signal, when it arrived [ns], and its bytes."""
+    """A signal, when it was sent [ns], and its bytes."""
 
-    log_ns: int
+    sent_ns: int
     signal: Any
     data: bytes
 
@@ -42,15 +44,15 @@ class Recorded(NamedTuple):
         return self.signal.epoch, self.signal.stamp_ns
 
 
-def signals(recording: Recording, name: str, decode: Callable[[bytes], Any], refused: Counts) -> list[Recorded]:
-    """What was recorded on the topic ``name``; messages that ``decode`` refuses are counted."""
-    found = []
+def readable(
+    recording: Recording, name: str, read: Callable[[Message], T], refused: Counts
+) -> Iterator[tuple[Message, T]]:
+    """The messages on the topic ``name`` and what ``read`` makes of them; those that it refuses are counted."""
     for message in recording.messages({name}):
         try:
-            found.append(Recorded(message.log_ns, decode(message.data), message.data))
+            yield message, read(message)
         except InvalidSignal as error:
             refused[f"{name}: {error.reason}"] += 1
-    return found
 
 
 class Settings:
@@ -116,7 +118,7 @@ def estimates(
     """Each measurement and what the estimator makes of it, with the commands before it.
 
     Args:
-        measurements: with times of arrival [ns].
+        measurements: in order, with times of sending [ns].
         commands: in any order.
         settings: of the node ``estimator``.
         make: an estimator from parameters, and the delay [ns] with which its commands take effect.
@@ -125,8 +127,8 @@ def estimates(
     log = CommandLog()
     last: Estimate | None = None
     seen: Key | None = None
-    for log_ns, measurement in measurements:
-        if (new := settings.changed(log_ns)) is not None:
+    for sent_ns, measurement in measurements:
+        if (new := settings.changed(sent_ns)) is not None:
             estimator, log.delay_ns = make(new["estimator"])
         key = measurement.epoch, measurement.stamp_ns
         if key == seen:
@@ -138,22 +140,46 @@ def estimates(
         yield measurement, last
 
 
+Said = Sequence[tuple[int, T]]
+"""What was said, each with the time of sending [ns], in order."""
+
+
 @dataclass(frozen=True)
 class Scene:
-    """What a planner was told besides estimates, each with its time of arrival [ns].
+    """What a planner was told besides estimates and plans.
 
     Attributes:
         goals: (ng,) in the units of ``Task.goal``.
         wanted: names of the planners that were to plan from then on.
+        drivers: who drove from then on.
+        commands: what was commanded.
+        samples: of the policy, for seeding.
     """
 
-    goals: Sequence[tuple[int, Array]] = ()
-    wanted: Sequence[tuple[int, Sequence[str]]] = ()
+    goals: Said[Array] = ()
+    wanted: Said[Sequence[str]] = ()
+    drivers: Said[str] = ()
+    commands: Said[Command] = ()
+    samples: Said[Samples] = ()
+
+    @cached_property
+    def _samples_of(self) -> dict[Key, Samples]:
+        return {(samples.epoch, samples.stamp_ns): samples for _, samples in self.samples}
+
+    def samples_for(self, key: Key, begun_ns: int, *, waited: bool) -> Samples | None:
+        """Those that a plan from the estimate of ``key`` had: of that estimate if it waited for them, or the latest."""
+        return (self._samples_of.get(key) if waited else None) or last_said(self.samples, begun_ns)
 
     def goal(self, time_ns: int) -> Array | None:
         """The goal at ``time_ns``; the first one also before it came. None if there is none."""
-        told = [goal for at_ns, goal in self.goals if at_ns <= time_ns] or [goal for _, goal in self.goals[:1]]
-        return told[-1] if told else None
+        first = self.goals[0][1] if self.goals else None
+        return last_said(self.goals, time_ns, first)
+
+
+def last_said(said: Said[T], time_ns: int, otherwise: T | None = None) -> T | None:
+    """What was said last at ``time_ns``; ``otherwise`` if nothing was by then."""
+    number = bisect_right(said, time_ns, key=lambda each: each[0])
+    return said[number - 1][1] if number else otherwise
 
 
 @dataclass(frozen=True)
@@ -166,6 +192,7 @@ class Replanner:
         settings: parameters of the nodes that ``make`` needs.
         lead: steps the model to where a plan begins.
         scene: what it was told.
+        seeds: samples as seeds of a plan from an estimate on, that begins at a time [ns], for a planner.
     """
 
     name: str
@@ -173,6 +200,7 @@ class Replanner:
     settings: Settings
     lead: Lead
     scene: Scene
+    seeds: Callable[[Planner, Samples, Estimate, int], Array | None]
 
     def run(self, recorded: Iterable[Recorded], known: Mapping[Key, Estimate]) -> Iterator[tuple[Recorded, Plan]]:
         """Each recorded plan of the planner, and the one that it makes of the same estimate and the same plan before.
@@ -182,28 +210,35 @@ class Replanner:
             known: estimates; a plan whose estimate is not among them is passed over.
         """
         ordered = sorted(recorded, key=lambda each: each.key)
-        before, earlier, wanted = Previous(), deque(ordered), deque(self.scene.wanted)
+        before, earlier, wishes = Previous(), deque(ordered), deque(self.scene.wanted)
         planner: Planner | None = None
         seen: Key | None = None
         for target in (each for each in ordered if each.signal.planner == self.name):
             while earlier[0].key < target.key:
                 before.add(earlier.popleft().signal)
-            while wanted and wanted[0][0] <= target.log_ns:
-                before.keep(wanted.popleft()[1])
-            if (new := self.settings.changed(target.log_ns)) is not None:
+            while wishes and wishes[0][0] <= target.sent_ns:
+                before.want({self.name} & set(wishes.popleft()[1]))
+            if (new := self.settings.changed(target.sent_ns)) is not None:
                 planner = self.make(new)
             estimate = known.get(target.key)
             if planner is None or estimate is None or target.key == seen:  # not recorded, or the same answer again
                 continue
             seen = target.key
-            if (goal := self.scene.goal(target.log_ns)) is not None:
+            if (goal := self.scene.goal(target.sent_ns)) is not None:
                 planner.set_goal(goal)
-            yield target, self._plan(planner, estimate, before, target.signal)
+            yield target, self._plan(planner, estimate, before, target)
 
-    def _plan(self, planner: Planner, estimate: Estimate, before: Previous, old: Plan) -> Plan:
-        previous = before.of(self.name, estimate)
-        start = self.lead.ahead(estimate, previous, old.start_ns - old.stamp_ns)
-        plan = planner.plan(start, previous)
+    def _plan(self, planner: Planner, estimate: Estimate, before: Previous, target: Recorded) -> Plan:
+        old: Plan = target.signal
+        lead_ns = old.start_ns - old.stamp_ns
+        begun_ns = target.sent_ns - lead_ns  # planning took about as long as it was ahead
+        previous = driven = before.of(self.name, estimate)
+        if driver := last_said(self.scene.drivers, begun_ns):
+            driven = driving(driver, before, last_said(self.scene.commands, begun_ns), estimate)
+        start = self.lead.ahead(estimate, driven, lead_ns)
+        samples = self.scene.samples_for(target.key, begun_ns, waited=not lead_ns)
+        seeds = None if samples is None else self.seeds(planner, samples, estimate, start.stamp_ns)
+        plan = planner.plan(start, previous, seeds)
         if plan is None:
             return no_plan(estimate, old.knots.shape[1], self.name)
         return replace(plan, stamp_ns=estimate.stamp_ns, planner=self.name)

@@ -90,12 +90,30 @@ def test_one_that_is_new_goes_on_from_the_newest_plan_made_before() -> None:
 
 def test_one_that_comes_back_does_not_go_on_from_what_it_left() -> None:
     previous = Previous()
+    previous.want(["policy"])
     previous.add(plan("policy", 1000))
+    previous.want(["policy", "spc"])
+    previous.want(["spc"])
+    last = plan("policy", 1005)  # was under way
+    previous.add(last)
+    assert previous.of("policy", estimate(1010)) is last
     previous.add(plan("spc", 1100))
-    previous.keep(["spc"])
+    previous.want(["spc", "policy"])
     assert previous.of("policy", estimate(1110)).planner == "spc"
-    previous.keep([])
-    assert previous.of("policy", estimate(1110)) is None
+    previous.want(["spc"])
+    assert previous.of("spc", estimate(1110)).planner == "spc"
+
+
+def test_what_drives_is_the_newest_plan_that_says_something_now() -> None:
+    previous = Previous()
+    assert previous.newest("policy", estimate(1000)) is None
+    for at_ms in (900, 1000, 1010):
+        previous.add(plan("policy", at_ms))
+    previous.add(plan("spc", 1020))
+    assert previous.newest("policy", estimate(1005)).stamp_ns == 1010 * MS
+    previous.add(plan("policy", 1030, knots=np.empty((0, 1))))  # it has none any more
+    assert previous.newest("policy", estimate(1030)).stamp_ns == 1010 * MS
+    assert previous.newest("policy", estimate(1030, epoch=1)) is None
 
 
 HELD = Grid(2, 100 * MS, Interpolation.ZERO)

@@ -43,13 +43,16 @@ class Peer:
         qos = QoSProfile(depth=depth)
         if entry.qos is spec.Qos.LATCHED:
             qos = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-        lockstep = any(node.shell.value.lockstep for node in _rigs[self._domain])
-        if entry.qos is spec.Qos.STATE and not lockstep:
+        if entry.qos is spec.Qos.STATE and not self._lockstep:
             qos.reliability = rclpy.qos.ReliabilityPolicy.BEST_EFFORT
         before = self._matched(topic, "writers")
         end = self.node.create_subscription(message_class(entry.message), topic, self.heard[topic].append, qos, raw=raw)
         self.until(lambda: end.get_publisher_count() > 0, f"a publisher of {topic}")
         self.until(lambda: self._matched(topic, "writers") != before or not before, f"{topic} to be connected")
+
+    @property
+    def _lockstep(self) -> bool:
+        return any(node.shell.value.lockstep for node in _rigs[self._domain])
 
     def _matched(self, topic: str, ends: str) -> list[int]:
         """How many partners each end of the nodes under test has: both sides must know of each other."""
@@ -60,7 +63,7 @@ class Peer:
         if topic not in self._publishers:
             entry = spec.TOPICS[topic]
             qos = QoSProfile(depth=100)
-            if entry.qos is spec.Qos.LATCHED:
+            if entry.qos is spec.Qos.LATCHED or (entry.qos is spec.Qos.STATE and self._lockstep):
                 qos.durability = DurabilityPolicy.TRANSIENT_LOCAL
             before = self._matched(topic, "readers")
             self._publishers[topic] = self.node.create_publisher(message_class(entry.message), topic, qos)

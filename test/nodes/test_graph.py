@@ -95,6 +95,7 @@ def test_the_recorder_has_those_of_the_table_and_one_for_each_free_joint(
     names = NAMES | odometry
     expected = set(spec.NODES["recorder"].inputs)
     assert {names[end.topic_name] for end in rig.shell.node.subscriptions} - {""} == expected
+    assert "/payload/odometry" in {end.topic_name for end in rig.shell.node.subscriptions}
     assert {names[end.topic_name] for end in rig.shell.node.publishers} - {""} == set(spec.NODES["recorder"].outputs)
     for end in rig.shell.node.subscriptions:
         if topic := names[end.topic_name]:

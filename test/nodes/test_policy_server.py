@@ -194,8 +194,11 @@ def test_it_begins_with_the_plan_in_force_of_another_planner(
     for tick in range(2, 5):  # and goes on from its own
         assert np.abs(desk.plan(desk.state(NS + tick * PERIOD)).knots[0] - knots[0]) < 0.05
     desk.want("spc")
+    other = Plan(NS + 5 * PERIOD, NS + 5 * PERIOD, 111_111_111, knots[::-1], Interpolation.LINEAR, "spc")
+    desk.peer.say("spc/plan", desk.codec.encode_plan(other))
+    desk.peer.until(lambda: desk.node.shell._heard["spc"], "the other's next plan to arrive")
     desk.want("policy")  # what was left behind is not gone on from
-    np.testing.assert_array_equal(desk.plan(desk.state(NS + 6 * PERIOD)).knots, np.zeros((10, 1)))
+    np.testing.assert_allclose(desk.plan(desk.state(NS + 6 * PERIOD)).knots[0], knots[-1], atol=0.01)
 
 
 def test_rubbish_on_the_plan_of_another_planner_does_not_stop_it(desk: Desk) -> None:

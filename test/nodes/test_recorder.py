@@ -14,6 +14,7 @@ from contextlib import nullcontext
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 
 pytest.importorskip("rclpy", reason="needs the ROS package rclpy")
@@ -33,8 +34,10 @@ from gpc_ros.nodes.controller import Controller
 from gpc_ros.nodes.loop import Loop
 from gpc_ros.nodes.messages import message_class
 from gpc_ros.nodes.recorder import Recorder
+from gpc_ros.nodes.simulator import Simulator
 from gpc_ros.nodes.tap import Tap
 from gpc_ros.recording.reader import Message, Recording
+from gpc_ros.signals import Command
 from gpc_ros.spec import Qos
 from gpc_ros.statistics import Counts
 
@@ -70,6 +73,7 @@ def test_every_message_is_there_in_order_with_its_times(
         if tick % 20 == 0:  # a few at a time, as what lies too long in the middleware may be lost
             peer.until(lambda: collected(node) >= 3 * len(sent["command"]), "the messages so far")
     peer.until(lambda: collected(node) >= 600, "all messages")
+    assert node.shell.summary()["dropped"] == node.shell.summary()["lost"] == 0
     node.shell.tape.close()
     found = Recording(node.shell.file.path)
     assert found.flaw == ""
@@ -79,7 +83,30 @@ def test_every_message_is_there_in_order_with_its_times(
         assert [message.sequence for message in there] == list(range(1, 201))
         assert [message.log_ns for message in there] == sorted(message.log_ns for message in there)
         assert all(0 < message.publish_ns <= message.log_ns for message in there)
-    assert node.shell.summary()["dropped"] == node.shell.summary()["lost"] == 0
+
+
+def test_in_lock_step_it_hears_the_first_tick_though_it_comes_late(
+    recorder: Callable[..., Rig], start: Callable[..., Rig], peer: Peer
+) -> None:
+    """Without it, no estimate of the run could be made again."""
+    plant = start(Simulator, lockstep="true")
+    codec, first_ns = plant.codec, plant.shell.simulation.stamp_ns
+
+    def stepped(stamp_ns: int) -> bool:
+        peer.say("command", codec.encode_command(Command(stamp_ns, np.zeros(1), epoch=plant.shell.simulation.epoch)))
+        return plant.shell.simulation.stamp_ns > stamp_ns
+
+    for tick in range(3):
+        peer.until(lambda now=first_ns + tick * 2_000_000: stepped(now), "a step")
+    node = recorder(lockstep="true")
+
+    def stamps() -> set[int]:
+        try:
+            return {codec.decode_measurement(message.data).stamp_ns for message in recorded(node, "joint_states")}
+        except GpcError:  # nothing yet
+            return set()
+
+    peer.until(lambda: stamps() >= {first_ns + tick * 2_000_000 for tick in range(4)}, "the first tick in the file")
 
 
 def test_it_says_which_run_it_was(recorder: Callable[..., Rig], peer: Peer) -> None:
@@ -227,7 +254,8 @@ class Process:
         self.popen = subprocess.Popen(command, env=environment, text=True, stderr=subprocess.PIPE)
         self._folder = folder
         self._peer = peer
-        self._publisher = peer.node.create_publisher(message_class("sensor_msgs/JointState"), "joint_states", 1000)
+        qos = QoSProfile(depth=1000, durability=DurabilityPolicy.TRANSIENT_LOCAL)
+        self._publisher = peer.node.create_publisher(message_class("sensor_msgs/JointState"), "joint_states", qos)
         self.sent: list[bytes] = []
         self.sent_s: list[float] = []
 

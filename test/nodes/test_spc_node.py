@@ -15,10 +15,11 @@ from std_msgs.msg import String
 
 from gpc_ros import config, registry
 from gpc_ros.control import spc as core
+from gpc_ros.control.lead import Lead
 from gpc_ros.nodes.codec import Codec
 from gpc_ros.nodes.spc import Spc
 from gpc_ros.sampling.spline import Interpolation
-from gpc_ros.signals import Estimate, Plan, Samples
+from gpc_ros.signals import Command, Estimate, Plan, Samples
 from gpc_ros.tasks.base import Task
 
 pytestmark = pytest.mark.ros
@@ -125,6 +126,42 @@ def test_a_new_epoch_at_the_same_stamp_is_another_question(steps: Desk) -> None:
     assert steps.node.shell.time_used.count == 2
 
 
+def test_figures_of_a_search_are_told_while_it_goes_on_and_no_longer(steps: Desk) -> None:
+    steps.estimate(steps.state(NS))
+    steps.plan(NS)
+    assert steps.node.shell.figures().keys() >= {"effective_samples", "seeds", "replan_ms p50"}
+    steps.want("policy")
+    times = {f"replan_ms {key}" for key in ("p50", "p99", "max")}
+    assert steps.node.shell.figures().keys() == {"state", "replans", *times}
+
+
+@pytest.mark.parametrize("driver", ["policy", "spc", "hold", "stop", "none"])
+def test_it_plans_from_where_whoever_drives_will_have_brought_the_robot(
+    start: Callable[..., Rig], peer: Peer, driver: str
+) -> None:
+    desk = Desk(start(Spc, **SMALL), peer)
+    shell, state, lead_ns = desk.node.shell, desk.state(NS), 10 * PERIOD
+
+    def constant(planner: str, value: float) -> Plan:
+        return Plan(NS, NS, 111_111_111, np.full((10, 1), value), Interpolation.LINEAR, planner)
+
+    own = constant("spc", 0.9)
+    shell._previous.add(own)
+    shell._usual_ns = lead_ns
+    peer.say("policy/plan", desk.codec.encode_plan(constant("policy", -0.5)))
+    peer.until(lambda: shell._heard["policy"], "the policy's plan")
+    peer.say("command", desk.codec.encode_command(Command(NS, np.array([0.2]))))
+    peer.until(lambda: (command := shell._drive.command()) and command.ctrl[0] == 0.2, "the command")
+    lead = Lead(desk.task, PERIOD)
+    assert shell._ahead(state, own).qpos.tolist() == lead.ahead(state, own, lead_ns).qpos.tolist()  # nobody has said
+    peer.say("controller/active", String(data=driver))
+    peer.until(lambda: shell._drive.driver == driver, "who drives")
+    value = {"policy": -0.5, "spc": 0.9, "hold": 0.2, "stop": 0.2}.get(driver)
+    expected = state if value is None else lead.ahead(state, constant("", value), lead_ns)
+    assert shell._ahead(state, own).stamp_ns == expected.stamp_ns
+    assert shell._ahead(state, own).qpos.tolist() == expected.qpos.tolist()
+
+
 def test_it_rests_while_nobody_wants_its_plans(steps: Desk) -> None:
     steps.want("policy")
     steps.estimate(steps.state(NS))
@@ -198,7 +235,7 @@ def test_in_real_time_it_plans_in_a_thread_that_bad_bytes_do_not_end(start: Call
 
 def test_the_planners_thread_ends_with_the_node(start: Callable[..., Rig]) -> None:
     node = start(Spc, **SMALL)
-    thread = node.shell._thread
+    thread = node.shell._thread._thread
     assert thread.is_alive()
     node.shell.close()
     thread.join(20.0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,12 +16,13 @@ import tapes
 
 from gpc_ros import registry
 from gpc_ros.cli.main import main
-from gpc_ros.control.lead import Lead
+from gpc_ros.control.lead import Lead, driving
 from gpc_ros.control.previous import Previous
 from gpc_ros.nodes.codec import Codec
 from gpc_ros.recording import rerun
 from gpc_ros.recording.reader import Recording
-from gpc_ros.signals import Estimate, Plan
+from gpc_ros.sampling.spline import Interpolation
+from gpc_ros.signals import Estimate, Plan, Samples
 from gpc_ros.tasks.base import Task
 
 MS = tapes.MS
@@ -153,6 +155,36 @@ def test_a_plan_that_led_is_made_from_where_it_began(tmp_path: Path) -> None:
     rows.sort(key=lambda row: row[1])
     result = figures(tapes.write(tmp_path / "a.mcap", rows, settings(spc=SMALL), robot="particle"), "spc")
     assert result["equal"] == result["compared"] == 30
+
+
+def test_seeded_plans_are_made_again_with_the_samples_that_were_recorded_and_led_by_who_drove(tmp_path: Path) -> None:
+    """In real time: samples of other stamps, plans that begin later, hold driving meanwhile; and no policy is there."""
+    task: Task = registry.load("tasks", "particle", Task)()
+    few = {**SMALL, "samples": 4, "noise": 0.01}
+    codec, found = Codec(task.model), run("particle", ticks=60, spc=few)
+    lead, planner, previous = Lead(task, 2 * MS), found.loop.planners["spc"], Previous()
+    rows = [row for row in found.rows if row[0] != "spc/plan"]
+    rows.append(("controller/active", 0, tapes.text("hold")))
+    rng, samples, command, knots = np.random.default_rng(2), None, None, planner.parameters.knots
+    for topic, time_ns, data in sorted(rows, key=lambda row: row[1]):
+        if topic == "command":
+            command = codec.decode_command(data)
+        if topic != "state_estimate":
+            continue
+        estimate = codec.decode_estimate(data)
+        if samples is None or estimate.stamp_ns - samples.stamp_ns >= 10 * MS:
+            values = rng.uniform(-1, 1, (3, knots, 2))
+            samples = Samples(estimate.stamp_ns, 50 * MS, values, Interpolation.LINEAR, estimate.epoch)
+            rows.append(("policy/samples", time_ns + 1, codec.encode_samples(samples)))
+        start = lead.ahead(estimate, driving("hold", previous, command, estimate), 12 * MS if command else 0)
+        made = planner.plan(start, previous.of("seeded_spc", estimate), planner.seeds(samples, start.stamp_ns))
+        plan = replace(made, stamp_ns=estimate.stamp_ns, planner="seeded_spc")
+        previous.add(plan)
+        rows.append(("seeded_spc/plan", time_ns + 2 + plan.start_ns - plan.stamp_ns, codec.encode_plan(plan)))
+    rows.sort(key=lambda row: row[1])
+    file = tapes.write(tmp_path / "a.mcap", rows, settings(spc=few), robot="particle")
+    result = figures(file, "seeded_spc")
+    assert result["equal"] == result["compared"] == 60
 
 
 def test_bad_messages_are_named_and_passed_over(particle: Path, tmp_path: Path, capsys: pytest.CaptureFixture) -> None:
