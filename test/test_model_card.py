@@ -90,6 +90,6 @@ def test_seeding_is_compared_start_by_start(tmp_path: Path) -> None:
     """By hand: differences -1, -2, 0; mean -1, standard error 1 / sqrt(3)."""
     pair = {model_card.SEEDED: result(1.0, 5.0, 4.0), model_card.SAMPLED: result(2.0, 7.0, 4.0)}
     line = text(tmp_path, pair).splitlines()[-1]
-    assert line.startswith("At 128 candidates each, seeding changes the mean cost by -1 +- 0.58 ")
+    assert line.startswith("At 128 candidates each, without a polish, seeding changes the mean cost by -1 +- 0.58 ")
     assert line.endswith("(paired over 3 starts; lower in 2 of them).")
     assert "paired" not in text(tmp_path, {model_card.SEEDED: result(1.0)})
