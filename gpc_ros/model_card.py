@@ -110,7 +110,8 @@ def _paired(seeded: Mapping[str, Any], sampled: Mapping[str, Any]) -> str:
     error = differences.std(ddof=1) / np.sqrt(len(differences))
     return (
         f"At {CANDIDATES} candidates each, without a polish, seeding changes the mean cost by "
-        f"{differences.mean():+.3g} +- {error:.2g} (paired over {len(differences)} starts; lower in {int((differences < 0).sum())} of them)."
+        f"{differences.mean():+.3g} +- {error:.2g} (paired over {len(differences)} starts; lower in "
+        f"{int((differences < 0).sum())} of them)."
     )
 
 
