@@ -30,7 +30,7 @@ from gpc_ros.errors import GpcError
 from gpc_ros.nodes import network
 from gpc_ros.nodes.monitor import Monitor
 from gpc_ros.nodes.playback import Stage
-from gpc_ros.nodes.shell import _message
+from gpc_ros.nodes.messages import message_class
 from gpc_ros.recording.reader import Channel, Recording
 
 pytestmark = pytest.mark.ros
@@ -81,7 +81,7 @@ def listen(peer: Peer, topic: str) -> list[bytes]:
     profile = QoSProfile(depth=1000, reliability=ReliabilityPolicy.BEST_EFFORT)
     if entry.qos is spec.Qos.LATCHED:
         profile = QoSProfile(depth=10, durability=DurabilityPolicy.TRANSIENT_LOCAL)
-    peer.node.create_subscription(_message(entry.message), topic, heard.append, profile, raw=True)
+    peer.node.create_subscription(message_class(entry.message), topic, heard.append, profile, raw=True)
     return heard
 
 
@@ -128,7 +128,7 @@ def test_no_stack_starts_beside_a_replay(file: Path, stage: Callable[..., Stage]
 
 
 def test_topics_that_somebody_publishes_are_refused(file: Path, stage: Callable[..., Stage], peer: Peer) -> None:
-    peer.node.create_publisher(_message("sensor_msgs/JointState"), "joint_states", 1)
+    peer.node.create_publisher(message_class("sensor_msgs/JointState"), "joint_states", 1)
     with pytest.raises(GpcError, match="/peer publishes /joint_states, a replay would mix with it: stop it, or set"):
         stage(file)
 
