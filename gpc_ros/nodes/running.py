@@ -62,6 +62,7 @@ def _run(shells: Sequence[type[Shell]], args: Sequence[str] | None) -> int:
         loop.stop()
         for node in nodes:
             node.close()
+            node.be_heard_out()
         _report(nodes)
         executor.shutdown(timeout_sec=0.1)
         rclpy.try_shutdown(context=context)

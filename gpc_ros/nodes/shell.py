@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, ClassVar
 
 from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus, KeyValue
+from rclpy.duration import Duration
 from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 
@@ -24,6 +25,7 @@ from gpc_ros.tasks.base import Task
 
 _LOG_AGAIN_S = 1.0
 _KEPT_FOR_LATE = 200
+_HEARD_OUT_S = 1.0
 
 
 class Shell:
@@ -74,6 +76,12 @@ class Shell:
 
     def close(self) -> None:
         """Last words, with the loop at rest and the middleware still alive."""
+
+    def be_heard_out(self) -> None:
+        """In lock-step, where nothing may be missing: wait a moment for those who have not heard the last words yet."""
+        end = time.monotonic() + _HEARD_OUT_S
+        for publisher in self.node.publishers if self.value.lockstep else ():
+            publisher.wait_for_all_acked(Duration(seconds=max(end - time.monotonic(), 0.0)))
 
     def publisher(self, topic: str, *, joint: str = "") -> Any:
         """A publisher on a topic of the table; on that of free joint ``joint`` where each has one."""

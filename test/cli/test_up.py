@@ -131,7 +131,10 @@ def steps(folder: Path, marked: None) -> dict[str, Stack]:
             "composed": ("cart_pole", "--composed"),
             "particle": ("particle", "-p", "simulator.start=random"),
         },
-        {planner: ("cart_pole", "--planner", planner, *model) for planner in ("policy", "seeded_spc")},
+        {
+            "policy": ("cart_pole", "--planner", "policy", *model),
+            "seeded_spc": ("cart_pole", "--planner", "seeded_spc", *model, "--record", "tapes"),
+        },
     )  # not all at once: a process that a busy machine keeps from ending is killed
     stacks = {}
     for batch in batches:
@@ -159,7 +162,7 @@ def test_a_run_ends_well_and_tells_all(steps: dict[str, Stack], name: str) -> No
     for times in ("latency_ms", "period_ms"):
         assert result[times].keys() == {"p50", "p99", "max"}
     expected = {"composed"} if name == "composed" else set(spec.CONTROL)
-    assert result["nodes"].keys() == expected
+    assert result["nodes"].keys() == expected | ({"recorder"} if name == "seeded_spc" else set())
     assert all(node.keys() == {"exit_code", "restarts", "cpu_percent"} for node in result["nodes"].values())
     assert {(node["exit_code"], node["restarts"]) for node in result["nodes"].values()} == {(0, 0)}
     assert (result["ticks"], result["duration_s"], result["rate_hz"]) == (500, 1.0, 500.0)
@@ -197,6 +200,24 @@ def test_in_lock_step_a_policy_gives_the_run_that_it_gives_without_ros(
     expected = alone("cart_pole", evaluation.NAMED, controller={"planner": planner}, policy_server=model)
     assert result["digest"] == expected["digest"]
     assert result["provider"] == "CPUExecutionProvider"
+
+
+@pytest.mark.ros
+@pytest.mark.slow
+def test_a_run_that_was_recorded_is_made_again_bit_for_bit(steps: dict[str, Stack], folder: Path) -> None:
+    pytest.importorskip("mcap", reason="needs mcap")
+    from gpc_ros.recording.reader import Recording
+
+    (file,) = (folder / "tapes").iterdir()
+    recording = Recording(file)
+    assert (recording.flaw, recording.missing) == ("", {})
+    assert recording.about["robot"] == "cart_pole"
+    assert {setting.node for setting in recording.settings} == set(spec.CONTROL)
+    for what, least in (("estimator", 450), ("seeded_spc", 45)):
+        out = folder / f"{what}.json"
+        assert main(["rerun", str(file), what, "--json", str(out)]) == 0
+        found = json.loads(out.read_text())
+        assert found["equal"] == found["compared"] >= least, found
 
 
 @pytest.fixture(scope="module")
