@@ -22,7 +22,7 @@ _KINDS = {
     markers.Kind.CYLINDER: Marker.CYLINDER,
     markers.Kind.LINE: Marker.LINE_STRIP,
 }
-_SHARE = 0.08  # of a core, for all drawing
+_SHARE = 0.06  # of a core, for all drawing
 _LISTENERS_NS = NS_PER_S // 2  # how often to look whether there are any
 _FIXED_NS = NS_PER_S  # how often what never moves is sent: somebody may have begun to listen
 FRAME = "world"
@@ -48,6 +48,11 @@ class MarkerPublisher:
         self._deadline = shell.loop.every(self._period_ns, self._draw)
 
     @property
+    def share(self) -> float:
+        """Of a core, that drawing may take now."""
+        return self._budget.share if self._listened else 0.0
+
+    @property
     def _period_ns(self) -> int:
         return round(NS_PER_S / self._shell.value.marker_rate_hz)
 
@@ -60,13 +65,8 @@ class MarkerPublisher:
         if now_ns - self._looked_ns >= _LISTENERS_NS:
             self._looked_ns = now_ns
             self._listen(self._publisher.get_subscription_count() > 0)
-        if not self._listened or not self._budget.due(now_ns):
-            return
-        begin_ns = time.thread_time_ns()
-        self._publish(now_ns)
-        used_ns = time.thread_time_ns() - begin_ns
-        self.frame_ms = used_ns / 1e6
-        self._budget.spent(time.monotonic_ns(), used_ns)
+        if self._listened and (used_ns := self._budget.run(lambda: self._publish(now_ns))):
+            self.frame_ms = used_ns / 1e6
 
     def _listen(self, wanted: bool) -> None:
         """Begin or end: who begins to listen may still show what somebody drew before."""

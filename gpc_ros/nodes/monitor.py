@@ -14,6 +14,7 @@ from diagnostic_msgs.msg import DiagnosticArray, DiagnosticStatus
 from std_msgs.msg import String
 
 from gpc_ros import spec
+from gpc_ros.monitoring.budget import Budget
 from gpc_ros.monitoring.pipeline import Pipeline
 from gpc_ros.monitoring.reports import Reports
 from gpc_ros.nodes.cdr import stamp_of
@@ -27,7 +28,8 @@ from gpc_ros.viz.urdf import urdf
 
 _LOOK_NS = 50_000_000
 _DEPTH = 250  # messages that wait to be looked at: half a second at 500 Hz
-_OWN_PERCENT = 25.0  # of a core: more than the monitor may cost
+_SHARE = 0.05  # of a core, for looking at messages
+_OWN_PERCENT = 10.0  # of a core: more than to watch may cost; to draw may cost its share more
 # Answers before what they answer: whatever an answer goes back to is there, too, when it is looked for.
 _WATCHED = ("command", "policy/plan", "spc/plan", "seeded_spc/plan", "state_estimate", "joint_states")
 
@@ -55,7 +57,8 @@ class Monitor(Shell):
         self._description = self.publisher("robot_description")
         self.on_event("controller/active", self._on_active)
         self.on_event("/diagnostics", self._on_diagnostics)
-        loop.every(_LOOK_NS, lambda lateness_ns: self.look())
+        budget = Budget(_SHARE)
+        loop.every(_LOOK_NS, lambda lateness_ns: budget.run(self.look))
         loop.every(NS_PER_S, self._sum_up)
 
     def start(self) -> None:
@@ -102,8 +105,9 @@ class Monitor(Shell):
     def trouble(self) -> str:
         """Everything that is not as it should be."""
         found = [*self._found[1], *self.reports.troubles(time.monotonic_ns())]
-        if self.cpu_percent > _OWN_PERCENT:
-            found.append(f"the monitor itself takes {self.cpu_percent:.0f} % of a core")
+        allowed = _OWN_PERCENT + 100.0 * (self._markers.share + self._transforms.share)
+        if self.cpu_percent > allowed:
+            found.append(f"the monitor itself takes {self.cpu_percent:.0f} % of a core, more than {allowed:.0f}")
         return "; ".join(found)
 
     def figures(self) -> dict[str, object]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from importlib import import_module
 from typing import Any
 
@@ -14,7 +13,7 @@ from gpc_ros.signals import NS_PER_S
 from gpc_ros.viz.geometry import Kinematics
 from gpc_ros.viz.urdf import WORLD, link_names
 
-_SHARE = 0.04  # of a core
+_SHARE = 0.02  # of a core
 
 
 class TransformPublisher:
@@ -27,6 +26,8 @@ class TransformPublisher:
         self._prefix = f"{prefix}/" if prefix else ""
         self._kinematics = Kinematics(shell.task.model)
         self._budget = Budget(_SHARE)
+        self.share = 0.0
+        """Of a core, that this may take now."""
         try:
             self._kind = import_module("tf2_msgs.msg").TFMessage
         except ModuleNotFoundError:
@@ -42,13 +43,10 @@ class TransformPublisher:
     def _publish(self, lateness_ns: int) -> None:
         self._deadline.period_ns = self._period_ns
         data = self._shell.latest.get("state_estimate")
-        if data is None or not self._shell.value.tf or not self._budget.due(time.monotonic_ns()):
-            return
-        if not self._publisher.get_subscription_count():
-            return
-        begin_ns = time.thread_time_ns()
-        self._shell.refusing("state_estimate", self._tell)(data, None)
-        self._budget.spent(time.monotonic_ns(), time.thread_time_ns() - begin_ns)
+        self.share = 0.0
+        if data is not None and self._shell.value.tf and self._publisher.get_subscription_count():
+            self.share = self._budget.share
+            self._budget.run(lambda: self._shell.refusing("state_estimate", self._tell)(data, None))
 
     def _tell(self, data: bytes, info: Any) -> None:
         estimate = self._shell.codec.decode_estimate(data)

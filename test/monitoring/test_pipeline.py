@@ -263,12 +263,21 @@ def test_a_tally_is_that_of_all_that_was_counted_lately() -> None:
     assert tally.total == 1100
 
 
-def test_a_job_keeps_to_its_share() -> None:
-    budget, now_ns, done = Budget(0.1), 0, 0
+def test_a_job_keeps_to_its_share_and_an_easy_one_is_never_put_off() -> None:
+    now_ns, used_ns = 0, 0
+
+    def dear() -> None:
+        nonlocal now_ns, used_ns
+        now_ns, used_ns = now_ns + 7 * MS, used_ns + 5 * MS  # it was interrupted for the rest
+
+    budget = Budget(0.1, clock=lambda: now_ns, used=lambda: used_ns)
     for _ in range(10_000):
         now_ns += MS
-        if budget.due(now_ns):
-            now_ns += 5 * MS
-            done += 1
-            budget.spent(now_ns, 5 * MS)
-    assert done * 5 * MS / now_ns == pytest.approx(0.1, rel=0.05)
+        budget.run(dear)
+    assert used_ns / now_ns == pytest.approx(0.1, rel=0.05)
+    easy = Budget(0.1, clock=lambda: now_ns, used=lambda: used_ns)
+    done = []
+    for _ in range(100):
+        now_ns += MS
+        easy.run(lambda: done.append(1))
+    assert len(done) == 100

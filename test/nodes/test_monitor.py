@@ -111,6 +111,21 @@ def test_latencies_are_told_in_diagnostics_and_forgotten(desk: Desk) -> None:
     assert float(told["cpu_percent"]) >= 0
 
 
+def test_it_warns_of_its_own_cost_beyond_a_tenth_of_a_core_and_what_drawing_may_take(
+    desk: Desk, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shell, cost = desk.node.shell, 9.0
+    monkeypatch.setattr(Monitor, "cpu_percent", property(lambda self: cost))
+    assert "itself" not in shell.trouble()
+    cost = 11.0
+    assert "the monitor itself takes 11 % of a core, more than 10" in shell.trouble()
+    desk.peer.hear("markers")
+    desk.peer.until(lambda: shell._markers.share, "the markers to be drawn")
+    assert "itself" not in shell.trouble()
+    cost = 19.0
+    assert "the monitor itself takes 19 % of a core, more than 16" in shell.trouble()
+
+
 def test_what_is_wrong_is_named(desk: Desk) -> None:
     desk.peer.hear("/diagnostics")
     desk.report("estimator", level=DiagnosticStatus.WARN, message="estimate degraded", nis="3.2", health="degraded")

@@ -28,9 +28,9 @@ from gpc_ros.cli import replay
 from gpc_ros.cli.main import main
 from gpc_ros.errors import GpcError
 from gpc_ros.nodes import network
+from gpc_ros.nodes.messages import message_class
 from gpc_ros.nodes.monitor import Monitor
 from gpc_ros.nodes.playback import Stage
-from gpc_ros.nodes.messages import message_class
 from gpc_ros.recording.reader import Channel, Recording
 
 pytestmark = pytest.mark.ros
