@@ -8,11 +8,12 @@ import resource
 import signal
 import subprocess
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 _PR_SET_PDEATHSIG = 1
 _MOST_RESTARTS = 5
+_GET_READY_S = 30.0
 _USER_ERROR = 2  # a mistake of the user: to start again would repeat it
 
 
@@ -71,11 +72,14 @@ class Supervisor:
         self.children = list(children)
         self._begin = time.monotonic()
 
-    def start(self) -> None:
-        """Start all."""
+    def start(self, first: str = "", ready: Callable[[], bool] = lambda: True) -> None:
+        """Start all, child ``first`` before the others, which wait until it is ``ready``, ends, or takes too long."""
         self._begin = time.monotonic()
-        for child in self.children:
+        for child in sorted(self.children, key=lambda child: child.name != first):
             child.start()
+            end = time.monotonic() + _GET_READY_S
+            while child.name == first and not ready() and child.poll() and time.monotonic() < end:
+                time.sleep(0.05)
 
     def watch(self) -> Child | None:
         """Start crashed processes again.

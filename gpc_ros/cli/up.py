@@ -11,6 +11,7 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
             signal.signal(number, lambda *_: stop.set())
         diagnostics = None
         try:
-            supervisor.start()
+            supervisor.start("recorder", _file_appears(args.record))
             os.environ.update(environment)
             diagnostics = view.Diagnostics()
             ended = _watch(supervisor, stop, diagnostics, args.robot)
@@ -171,6 +172,15 @@ def _watch(supervisor: Supervisor, stop: threading.Event, diagnostics: view.Diag
             live.update(diagnostics.table(title))
             diagnostics.spin(0.2)
     return None
+
+
+def _file_appears(folder: str | None) -> Callable[[], bool]:
+    """Whether there is a recording in ``folder`` that was not there before: what comes earlier would be missing."""
+    if folder is None:
+        return lambda: True
+    place = Path(folder).expanduser()
+    before = set(place.glob("*.mcap"))
+    return lambda: not before.issuperset(place.glob("*.mcap"))
 
 
 def _read(file: Path) -> dict[str, Any]:

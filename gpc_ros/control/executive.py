@@ -83,6 +83,7 @@ class Executive:
         self.pending = ""
         self.refusal = ""
         self._deadline_ns = 0
+        self._asked_ns = 0
         self._older = 0
         self._failed_at: int | None = None
         self._had_plan = False
@@ -118,7 +119,7 @@ class Executive:
             UnknownName: if there is no such planner; lists the valid ones.
         """
         check_planner(planner, "planner")
-        self.pending, self.refusal = planner, ""
+        self.pending, self.refusal, self._asked_ns = planner, "", self.stamp_ns
         self._deadline_ns = now_ns + round(self.parameters.switch_timeout_s * NS_PER_S)
 
     def cancel_request(self) -> None:
@@ -268,8 +269,8 @@ class Executive:
         if not self.pending:
             return
         epoch = self._estimate.epoch if self._estimate else 0
-        ready = self.pending == HOLD or self._read(self.pending, time_ns, epoch)[0] is not None
-        if ready:
+        fresh = self._is_fresh(self._plans.get(self.pending))
+        if self.pending == HOLD or (fresh and self._read(self.pending, time_ns, epoch)[0] is not None):
             self.active, self._failed_at = self.pending, None
             self._had_plan = False
             self.pending = ""
@@ -278,6 +279,10 @@ class Executive:
             said = " (it answers that it has none)" if plan is not None and not len(plan.knots) else ""
             self.refusal = f"no plan from '{self.pending}' within {limit_s:g} s{said}; '{self.active}' drives on"
             self.pending = ""
+
+    def _is_fresh(self, plan: Plan | None) -> bool:
+        """Whether it was made since it was asked for: one of an earlier turn knows nothing of what others did since."""
+        return plan is not None and (plan.stamp_ns >= self._asked_ns or plan.planner == self.active)
 
     def _command(self, time_ns: int, rung: str, ctrl: Array, reason: str) -> Command:
         if rung != self.driver:

@@ -329,3 +329,15 @@ def test_a_lost_stamp_delays_one_plan_and_one_that_comes_again_is_due_again() ->
     assert [pace.due(stamp_ns, 50.0, PERIOD) for stamp_ns in stamps] == [
         True, False, True, True, False, True, True, False, True,
     ]  # fmt: skip
+
+
+def test_a_planner_that_comes_back_drives_by_a_plan_made_since_it_was_asked_for() -> None:
+    bench = Bench(blend_time_s=0.0)
+    bench.plan(0.3, planner="policy")
+    for _ in range(20):
+        bench.plan(0.5)
+        bench.tick()
+    bench.executive.request("policy", bench.now)
+    assert bench.tick().source == "spc"
+    bench.plan(0.3, planner="policy")
+    assert bench.tick().source == "policy"

@@ -33,8 +33,13 @@ def test_a_push_moves_the_plant(plant: Rig, peer: Peer) -> None:
     stamp_ns = simulation.stamp_ns
     for tick in range(round(DURATION_S * 1e9 / PERIOD)):
         answer = Command(stamp_ns + tick * PERIOD, np.zeros(1), epoch=simulation.epoch)
-        peer.say("command", plant.codec.encode_command(answer))
-        peer.until(lambda at=stamp_ns + (tick + 1) * PERIOD: simulation.stamp_ns >= at, f"tick {tick}")
+        data = plant.codec.encode_command(answer)
+
+        def answered(at: int = stamp_ns + (tick + 1) * PERIOD, data: bytes = data) -> bool:
+            peer.say("command", data)  # again and again, as the controller does when it is asked again
+            return simulation.stamp_ns >= at
+
+        peer.until(answered, f"tick {tick}")
     assert simulation.data.qvel[0] > 0.1
 
 
