@@ -319,7 +319,8 @@ def test_a_goal_that_has_a_direction_is_turned(stage: Callable[[str], Stage], ya
     w, _, _, z = browser.scene["/world/goal"].get("wxyz", (1.0, 0.0, 0.0, 0.0))
     assert 2 * math.atan2(z, w) == pytest.approx(yaw)
     drag(browser, (0.05, -0.05, 0.5), turn=yaw + 0.1)
-    browser.until(lambda: push_t.page._scene._goal._wanted is not None, "the mouse")
+    goal = push_t.page._scene._goal
+    browser.until(lambda: (wanted := goal._wanted) is not None and wanted[0] == 0.05, "the mouse")
     push_t.refresh()
     assert push_t.port.calls[-1][1] == pytest.approx([0.05, -0.05, yaw + 0.1])
 
