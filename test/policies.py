@@ -34,7 +34,7 @@ def write(
         file: where to write it.
         robot: whose task, and whose knots.
         keep: share of the start U0 that stays.
-        feedback: F (nu, ny), the same for each knot.
+        feedback: F (nu, ny), the same for each knot, or (knots * nu, ny).
         offset: added to every knot.
         changes: of its metadata, as ``knots``.
     """
@@ -44,7 +44,7 @@ def write(
     linear = np.zeros((width, width + ny + 1))
     linear[:, :width] = (keep - 1.0) * np.eye(width)
     if feedback is not None:
-        linear[:, width:-1] = np.tile(feedback, (metadata.knots, 1))
+        linear[:, width:-1] = np.tile(feedback, (width // len(feedback), 1))
     weights = {
         "network.layers.0.weight": np.concatenate([linear, -linear]),
         "network.layers.0.bias": np.repeat([offset, -offset], width),
@@ -76,7 +76,7 @@ def metadata_of(task: Task, **changes: object) -> PolicyMetadata:
 
 
 def balancing(file: Path) -> Path:
-    """A policy that keeps cart_pole upright: the LQR of its linearization."""
+    """A policy that keeps cart_pole upright: the LQR of its linearization, with the plan that follows from it."""
     task: Task = registry.load("tasks", "cart_pole", Task)()
     model = task.load_model()
     model.opt.timestep = 0.002
@@ -86,9 +86,13 @@ def balancing(file: Path) -> Path:
     mujoco.mjd_transitionFD(model, data, 1e-6, True, a, b, None, None)
     r = 0.1 * np.eye(1)
     p = solve_discrete_are(a, b, np.diag([1.0, 10.0, 0.1, 0.1]), r)
-    position, angle, velocity, rate = np.linalg.solve(r + b.T @ p @ b, b.T @ p @ a)[0]
-    half = task.model.actuator_ctrlrange[0, 1]
-    feedback = -np.array([[position, 0.0, -angle, velocity, rate]]) / half  # sin of the angle is -(angle - pi) up there
+    gain = np.linalg.solve(r + b.T @ p @ b, b.T @ p @ a)
+    metadata = metadata_of(task)
+    steps = round(metadata.period_ns * 1e-9 / model.opt.timestep)
+    closed = np.linalg.matrix_power(a - b @ gain, steps)
+    gains = np.concatenate([gain @ np.linalg.matrix_power(closed, knot) for knot in range(metadata.knots)])
+    feedback = -np.insert(gains, 1, 0.0, axis=1) / task.model.actuator_ctrlrange[0, 1]
+    feedback[:, 2] *= -1.0  # the observation has cos and sin of the angle, and sin is -(angle - pi) up there
     return write(file, keep=0.0, feedback=feedback)
 
 

@@ -22,6 +22,8 @@ ACTING = ("command", "push", "goal_pose", "controller/stop")
 """Topics that move a robot."""
 
 _DISCOVERY_S = 0.6
+_NAMING_S = 3.0
+_NAMELESS = "_NODE_NAME_UNKNOWN_"  # what rmw says of an end whose node it has not heard of yet
 _MATCHING_S = 1.0
 _TOOLS = ("_ros2cli", "gpc_up", "rviz", "foxglove", "plotjuggler", "rqt")  # begins of names of nodes that only look
 
@@ -71,6 +73,7 @@ class Stage:
     def _look_around(self, names: Mapping[Channel, str], meant: Collection[str]) -> None:
         """Refuse to mix with other publishers, and to move a robot unasked."""
         time.sleep(_DISCOVERY_S)
+        self._wait_for_names(names)
         for channel, name in names.items():
             writers = self._others(self._node.get_publishers_info_by_topic(channel.topic))
             if writers and name != "diagnostics":
@@ -84,6 +87,17 @@ class Stage:
                     f"{readers[0]} listens to {channel.topic} and may move: stop it, set another ROS_DOMAIN_ID, or "
                     f"name the topics to play with --topics, {name} among them if that is meant"
                 )
+
+    def _wait_for_names(self, channels: Collection[Channel]) -> None:
+        """An end is seen before the name of its node, by which those that only watch are told from others."""
+        end = time.monotonic() + _NAMING_S
+        while time.monotonic() < end and any(
+            found.node_name == _NAMELESS
+            for channel in channels
+            for ask in (self._node.get_publishers_info_by_topic, self._node.get_subscriptions_info_by_topic)
+            for found in ask(channel.topic)
+        ):
+            time.sleep(0.02)
 
     @staticmethod
     def _others(ends: Any) -> list[str]:

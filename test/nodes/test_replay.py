@@ -20,6 +20,7 @@ pytest.importorskip("rclpy", reason="needs the ROS package rclpy")
 pytest.importorskip("sensor_msgs.msg", reason="needs the ROS package sensor_msgs")
 pytest.importorskip("mcap", reason="needs mcap")
 import tapes
+from rclpy.node import Node
 from rclpy.qos import DurabilityPolicy, QoSProfile, ReliabilityPolicy
 from rig import Peer, Rig
 
@@ -152,6 +153,26 @@ def test_a_robot_is_moved_when_that_is_meant(file: Path, stage: Callable[..., St
 def test_who_only_watches_may_listen(file: Path, stage: Callable[..., Stage], start: Callable[..., Rig]) -> None:
     start(Monitor, robot="cart_pole")
     stage(file).close()
+
+
+def test_the_name_of_a_listener_is_waited_for(
+    file: Path, stage: Callable[..., Stage], peer: Peer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Ends are known before the names of their nodes."""
+    listen(peer, "command")
+    asked, ask = 0, Node.get_subscriptions_info_by_topic
+
+    def nameless_at_first(node: Node, topic: str) -> list[Any]:
+        nonlocal asked
+        found = ask(node, topic)
+        asked += bool(found)
+        for end in found:
+            end.node_name = "_NODE_NAME_UNKNOWN_" if asked < 5 else "rviz2"
+        return found
+
+    monkeypatch.setattr(Node, "get_subscriptions_info_by_topic", nameless_at_first)
+    stage(file)
+    assert asked >= 5
 
 
 @pytest.mark.parametrize("kind", ["no_such_msgs/Thing", "std_msgs/NoSuchThing", ""])
