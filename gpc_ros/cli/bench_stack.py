@@ -48,7 +48,7 @@ def page(robot: str) -> Record:
     unseen = _up(robot, _WATCHED_S)
     frames: list[float] = []
     found = _up(robot, _WATCHED_S, look=frames)
-    more = f"{frames[0]:.0f} frames/s, web {found['nodes']['web']['cpu_percent']:.0f} % of a core"
+    more = f"{frames[0]:.3g} frames/s, web {found['nodes']['web']['cpu_percent']:.0f} % of a core"
     return {**_record(found["latency_ms"], unseen["latency_ms"], "the stack, the page not looked at"), "more": more}
 
 
@@ -98,6 +98,8 @@ def _looked_at(process: subprocess.Popen[bytes], port: int, duration_s: float) -
             time.sleep(0.1)
     while not viewer.frames and process.poll() is None:
         time.sleep(0.01)
+    if not viewer.frames:
+        raise GpcError("gpc up ended before its page moved")
     begin, before = time.monotonic(), viewer.frames
     time.sleep(duration_s)
     return (viewer.frames - before) / (time.monotonic() - begin)
