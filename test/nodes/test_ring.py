@@ -25,6 +25,6 @@ def test_a_stage_takes_longer_than_its_limit(stage: str) -> None:
 def test_a_page_that_is_looked_at_moves(monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("viser", reason="needs viser")
     monkeypatch.setattr(bench_stack, "_WATCHED_S", 8.0)
-    record = bench_stack.page("pendulum")  # which complains of a page that never moves
-    assert float(str(record["more"]).split()[0]) >= 0  # how often is the machine's affair
+    record = bench_stack.page("pendulum")  # raises if the page never moves; how often it does is the machine's affair
+    assert "frames/s" in str(record["more"])
     assert all(float(record[key]) > 0 for key in ("p50", "p99", "limit_p50", "limit_p99"))
