@@ -78,6 +78,8 @@ class Fit:
             )
             self.optimizer.zero_grad(set_to_none=True)
             error.backward()
+            if p.clip:
+                torch.nn.utils.clip_grad_norm_(self.policy.parameters(), p.clip)
             self.optimizer.step()
             self._follow()
             total += error.item()

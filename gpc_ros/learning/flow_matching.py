@@ -46,7 +46,8 @@ def loss(
 ) -> Tensor:
     """Mean over the batch of eq. 34, w |v(t U_k + (1 - t) U_0, y, t) - (U_k - U_0)|^2 per component.
 
-    The published eq. 31 prints t U_k - (1 - t) U_0; its sign contradicts eq. 11, which holds.
+    The published eq. 31 prints t U_k - (1 - t) U_0; its sign contradicts eq. 11, which holds. A network that predicts
+    the plan is judged by the error of that, which is 1 - t times the velocity's.
 
     Args:
         policy: gives the velocity.
@@ -54,13 +55,14 @@ def loss(
         after: U_k (B, K, nu).
         before: U_{k-1} (B, K, nu).
         start: U_0 (B, K, nu), noise.
-        time: t (B, 1) in [0, 1].
+        time: t (B, 1) in [0, 1).
         gamma: decay of the weight.
         knots: weight (K,) of each knot; None: all alike.
     """
     t = time.unsqueeze(-1)
     velocity = policy.velocity(t * after + (1.0 - t) * start, observation, time)
-    error = (velocity - (after - start)).square().mean(dim=2)
+    difference = velocity - (after - start)
+    error = (difference * (1.0 - t) if policy.predicts_plan else difference).square().mean(dim=2)
     error = (error if knots is None else error * knots).mean(dim=1)
     if gamma:
         error = error * weight(after, before, start, gamma)

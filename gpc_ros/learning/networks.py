@@ -7,29 +7,40 @@ Plans U are in normalized units: -1 and 1 are the ends of the ctrlrange.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from gpc_ros.policy.architecture import Architecture, Kind
+from gpc_ros.policy.architecture import Architecture, Kind, Prediction
 
 _SMALLEST_STD = 1e-3
 
 
 class Mlp(nn.Module):
-    """Fully connected on [U, y, t], with swish: for systems with few knots."""
+    """Fully connected on [U, y, t], with swish, or with swish as the gate of another value: for few knots.
 
-    def __init__(self, knots: int, actuators: int, observation: int, hidden: list[int]) -> None:
+    Args:
+        layers: shape (out, in) of each.
+        gated: whether each hidden layer gives values and as many gates.
+    """
+
+    def __init__(self, layers: Sequence[tuple[int, int]], *, gated: bool) -> None:
         super().__init__()
-        widths = [knots * actuators + observation + 1, *hidden, knots * actuators]
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
+        self.gated = gated
+        self.layers = nn.ModuleList(nn.Linear(inputs, outputs) for outputs, inputs in layers)
 
     def forward(self, plan: Tensor, observation: Tensor, time: Tensor) -> Tensor:
-        """Velocity (B, K, nu) at ``plan`` (B, K, nu), normalized ``observation`` (B, ny), ``time`` (B, 1)."""
+        """Output (B, K, nu) at ``plan`` (B, K, nu), normalized ``observation`` (B, ny), ``time`` (B, 1)."""
         x = torch.cat([plan.flatten(1), observation, time], dim=1)
         for layer in self.layers[:-1]:
-            x = functional.silu(layer(x))
+            x = layer(x)
+            if self.gated:
+                x, gate = x.chunk(2, dim=1)
+                x = x * functional.silu(gate)
+            else:
+                x = functional.silu(x)
         return self.layers[-1](x).view_as(plan)
 
 
@@ -60,7 +71,7 @@ class Cnn(nn.Module):
         self.register_buffer("orders", torch.pi * torch.arange(1, embedding // 2 + 1), persistent=False)
 
     def forward(self, plan: Tensor, observation: Tensor, time: Tensor) -> Tensor:
-        """Velocity (B, K, nu) at ``plan`` (B, K, nu), normalized ``observation`` (B, ny), ``time`` (B, 1)."""
+        """Output (B, K, nu) at ``plan`` (B, K, nu), normalized ``observation`` (B, ny), ``time`` (B, 1)."""
         angles = time * self.orders
         condition = torch.cat([observation, angles.sin(), angles.cos()], dim=1)
         x = plan.transpose(1, 2)
@@ -83,10 +94,14 @@ class FlowPolicy(nn.Module):
         super().__init__()
         self.shape = (knots, actuators)
         features = architecture.features(observation)
-        if architecture.kind is Kind.MLP:
-            self.network: nn.Module = Mlp(knots, actuators, features, architecture.hidden)
-        else:
+        size = knots * actuators
+        self.network: nn.Module
+        if architecture.kind is Kind.CNN:
             self.network = Cnn(actuators, features, architecture.hidden, architecture.embedding)
+        else:
+            layers = architecture.layers(size + features + 1, size)
+            self.network = Mlp(layers, gated=architecture.kind is Kind.GLU)
+        self.predicts_plan = architecture.predicts is Prediction.PLAN
         self.has_waves = architecture.waves > 0
         if self.has_waves:
             self.register_buffer("waves", architecture.wave_scale * torch.randn(architecture.waves, observation))
@@ -104,8 +119,9 @@ class FlowPolicy(nn.Module):
         self.observation_std.copy_(torch.where(std > _SMALLEST_STD, std, torch.ones_like(std)))
 
     def velocity(self, plan: Tensor, observation: Tensor, time: Tensor) -> Tensor:
-        """Velocity (B, K, nu) at ``plan`` (B, K, nu), raw ``observation`` (B, ny), flow ``time`` (B, 1) in [0, 1]."""
-        return self.network(plan, self._features(observation), time)
+        """Velocity (B, K, nu) at ``plan`` (B, K, nu), raw ``observation`` (B, ny), flow ``time`` (B, 1) in [0, 1)."""
+        output = self.network(plan, self._features(observation), time)
+        return (output - plan) / (1.0 - time.unsqueeze(-1)) if self.predicts_plan else output
 
     def _features(self, observation: Tensor) -> Tensor:
         """What the network sees of raw ``observation`` (B, ny): normalized, and waves of it (B, ny + 2 F)."""

@@ -58,6 +58,7 @@ class FitParameters(Parameters):
     gradient_steps: int = parameter(5000, "gradient steps per iteration", ge=1)
     learning_rate: float = parameter(1e-3, "of AdamW, at the start", gt=0)
     final_learning_rate: float = parameter(1e-4, "at the end of training, reached along a cosine", gt=0)
+    clip: float = parameter(0.0, "largest norm of the gradient; 0: not clipped", ge=0)
     weight_decay: float = parameter(1e-4, "of AdamW", ge=0)
     replay: int = parameter(3, "iterations whose data are used; 1: as published", ge=1)
     gamma: float = parameter(0.0, "decay of the loss weight with the angle of eq. 33; 0: plain flow matching", ge=0)
@@ -81,6 +82,9 @@ class TrainParameters(CollectionParameters, FitParameters):
     flow_steps: int = parameter(10, "Euler steps of the flow", ge=1, le=200)
     validation_starts: int = parameter(100, "starts that judge the policy after each iteration; 0: none", ge=0)
     threads: int = parameter(2, "threads for the physics; changes no result", ge=1, le=256)
+    fit_threads: int = parameter(
+        1, "threads for the fit; two pay from some 50 000 weights on; others may round differently", ge=1, le=256
+    )
     seed: int = parameter(0, "of all random numbers", ge=0)
 
     @field_validator("network")

@@ -15,13 +15,30 @@ class Kind(enum.StrEnum):
     """Families of velocity networks."""
 
     MLP = "mlp"
+    GLU = "glu"
     CNN = "cnn"
+
+
+class Prediction(enum.StrEnum):
+    """What a network's output stands for."""
+
+    VELOCITY = "velocity"
+    PLAN = "plan"
 
 
 class Architecture(Parameters):
     """Family and sizes of the velocity network v(U, y, t)."""
 
-    kind: Kind = parameter(Kind.MLP, "mlp: for few knots; cnn: convolutions over the knots with FiLM conditioning")
+    kind: Kind = parameter(
+        Kind.MLP,
+        "mlp: for few knots; glu: the same with gated linear units, whose products suit gains that vary with the "
+        "state; cnn: convolutions over the knots with FiLM conditioning",
+    )
+    predicts: Prediction = parameter(
+        Prediction.VELOCITY,
+        "what the network gives: the velocity v, as published, or the plan where the flow ends, P, with "
+        "v = (P - U) / (1 - t): then the last Euler step gives P itself, not a sum of the errors of all steps",
+    )
     hidden: list[int] = parameter([64, 64], "widths of the hidden layers, or channels of the convolutions")
     embedding: int = parameter(
         16, "size of the CNN's embedding of the flow time t; the MLP takes t as it is", ge=2, multiple_of=2
@@ -42,16 +59,21 @@ class Architecture(Parameters):
         """What the network sees of ``observation`` (ny) values: these, and a sine and a cosine of each wave."""
         return observation + 2 * self.waves
 
+    def layers(self, inputs: int, outputs: int) -> list[tuple[int, int]]:
+        """Shapes (out, in) of the fully connected layers; those of gated units give value and gate."""
+        rows = [width * (2 if self.kind is Kind.GLU else 1) for width in self.hidden]
+        return list(zip([*rows, outputs], [inputs, *self.hidden], strict=True))
+
     def shapes(self, *, knots: int, actuators: int, observation: int) -> dict[str, tuple[int, ...]]:
         """Shapes of a policy's weights by name, as the state dictionary of the network in torch has them."""
         found: dict[str, tuple[int, ...]] = {"observation_mean": (observation,), "observation_std": (observation,)}
         if self.waves:
             found["waves"] = (self.waves, observation)
         features = self.features(observation)
-        if self.kind is Kind.MLP:
-            widths = [knots * actuators + features + 1, *self.hidden, knots * actuators]
-            for layer, (a, b) in enumerate(itertools.pairwise(widths)):
-                found |= _weight_and_bias(f"network.layers.{layer}", (b, a))
+        if self.kind is not Kind.CNN:
+            size = knots * actuators
+            for index, shape in enumerate(self.layers(size + features + 1, size)):
+                found |= _weight_and_bias(f"network.layers.{index}", shape)
             return found
         condition = features + self.embedding
         for index, (a, b) in enumerate(itertools.pairwise([actuators, *self.hidden, actuators])):

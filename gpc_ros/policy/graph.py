@@ -1,9 +1,10 @@
 """The flow policy as one ONNX graph: normalizer, all Euler steps, clipping, actuator units. Needs no torch.
 
 For so small a network the time goes into the number of operators, not into arithmetic. So all that the observation and
-the flow time add to a layer is made once for all steps, with the normalizer folded into its constants; the division by
-the number of steps is folded into the last layer; x * sigmoid(x) is written as ONNX Runtime fuses it. Convolutions are
-matrix products over the knots beside each other: with 5 to 20 knots, Conv leaves most lanes of the processor empty.
+the flow time add to a layer is made once for all steps, with the normalizer folded into its constants; the division of
+a velocity by the number of steps is folded into the last layer; x * sigmoid(x) is written as ONNX Runtime fuses it.
+Convolutions are matrix products over the knots beside each other: with 5 to 20 knots, Conv leaves most lanes of the
+processor empty.
 
 Letters: B batch, K knots, nu actuators, ny observation, S Euler steps, C channels.
 """
@@ -17,7 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from gpc_ros.errors import InvalidModel
-from gpc_ros.policy.architecture import Kind, embed
+from gpc_ros.policy.architecture import Kind, Prediction, embed
 from gpc_ros.policy.extra import onnx
 from gpc_ros.policy.metadata import KEY, UNSIGNED, PolicyMetadata, digest
 from gpc_ros.signals import Array
@@ -42,7 +43,7 @@ def build(weights: Mapping[str, NDArray[np.floating]], metadata: PolicyMetadata)
         InvalidModel: if the weights are not those of the architecture.
     """
     graph = _Graph()
-    flow = _mlp if metadata.architecture.kind is Kind.MLP else _cnn
+    flow = _cnn if metadata.architecture.kind is Kind.CNN else _mlp
     plan = flow(graph, _checked(weights, metadata), metadata)
     low, high = np.array(metadata.ctrl_low), np.array(metadata.ctrl_high)
     wide = graph.add("Mul", plan, graph.constant((high - low) / 2))
@@ -105,8 +106,12 @@ class _Graph:
     def swish(self, x: str) -> str:
         return self.add("Mul", x, self.add("Sigmoid", x))
 
-    def euler(self, plan: str, change: str, low: str, high: str) -> str:
-        return self.add("Clip", self.add("Add", plan, change), low, high)
+    def gated(self, x: str, size: int) -> str:
+        value, gate = self.split(x, [size, size])
+        return self.add("Mul", value, self.swish(gate))
+
+    def scaled(self, x: str, factor: float) -> str:
+        return x if factor == 1.0 else self.add("Mul", x, self.constant(factor))
 
 
 def _conditions(graph: _Graph, w: Mapping[str, Array], weight: Array, biases: Array) -> str:
@@ -126,29 +131,45 @@ def _conditions(graph: _Graph, w: Mapping[str, Array], weight: Array, biases: Ar
     return graph.reshape(steps, 0, biases.size)
 
 
+def _divisor(metadata: PolicyMetadata) -> int:
+    """What the last layer is divided by: a velocity by the number of steps, a plan by nothing."""
+    return metadata.steps if metadata.architecture.predicts is Prediction.VELOCITY else 1
+
+
+def _euler(graph: _Graph, plan: str, output: str, left: int, metadata: PolicyMetadata) -> str:
+    """``plan`` after one step with ``left`` steps to go, this one included.
+
+    With a predicted plan P, v / S is (P - U) / left, because 1 - t is left / S.
+    """
+    if metadata.architecture.predicts is Prediction.VELOCITY:
+        moved = graph.add("Add", plan, output)
+    elif left == 1:
+        moved = output
+    else:
+        moved = graph.add("Add", graph.scaled(plan, 1.0 - 1.0 / left), graph.scaled(output, 1.0 / left))
+    return graph.add("Clip", moved, graph.constant(-1.0), graph.constant(1.0))
+
+
 def _times(metadata: PolicyMetadata) -> Array:
     return np.arange(metadata.steps) / metadata.steps
 
 
 def _mlp(graph: _Graph, w: Mapping[str, Array], metadata: PolicyMetadata) -> str:
     """[U, y, t] through fully connected layers."""
-    steps, size = metadata.steps, int(np.prod(metadata.shape))
-    last = len(metadata.architecture.hidden)
-    layers = [
-        [w[f"network.layers.{i}.{part}"] / (steps if i == last else 1) for part in ("weight", "bias")]
-        for i in range(last + 1)
-    ]
+    steps, size, hidden = metadata.steps, int(np.prod(metadata.shape)), metadata.architecture.hidden
+    gated = metadata.architecture.kind is Kind.GLU
+    layers = [[w[f"network.layers.{i}.{part}"] for part in ("weight", "bias")] for i in range(len(hidden) + 1)]
+    layers[-1] = [part / _divisor(metadata) for part in layers[-1]]
     (first, offset), *rest = layers
     conditions = _conditions(graph, w, first[:, size:-1], offset + np.outer(_times(metadata), first[:, -1]))
     by_plan = graph.constant(first[:, :size].T)
     following = [(graph.constant(weight.T), graph.constant(bias)) for weight, bias in rest]
-    ends = graph.constant(-1.0), graph.constant(1.0)
     plan = graph.reshape("start", 0, size)
-    for condition in graph.split(conditions, [len(offset)] * steps):
+    for step, condition in enumerate(graph.split(conditions, [len(offset)] * steps)):
         x = graph.add("Gemm", plan, by_plan, condition)
-        for weight, bias in following:
-            x = graph.add("Gemm", graph.swish(x), weight, bias)
-        plan = graph.euler(plan, x, *ends)
+        for width, (weight, bias) in zip(hidden, following, strict=True):
+            x = graph.add("Gemm", graph.gated(x, width) if gated else graph.swish(x), weight, bias)
+        plan = _euler(graph, plan, x, steps - step, metadata)
     return graph.reshape(plan, 0, *metadata.shape)
 
 
@@ -156,19 +177,18 @@ def _cnn(graph: _Graph, w: Mapping[str, Array], metadata: PolicyMetadata) -> str
     """Convolutions over the knots, each scaled and shifted by a condition."""
     steps, knots = metadata.steps, metadata.knots
     count = len(metadata.architecture.hidden) + 1
-    blocks = [_Block(graph, w, i, knots, steps if i == count - 1 else 1) for i in range(count)]
+    blocks = [_Block(graph, w, i, knots, _divisor(metadata) if i == count - 1 else 1) for i in range(count)]
     film = [_film(w, i, metadata) for i in range(count)]
     weight, biases = np.concatenate([f[0] for f in film]), np.concatenate([f[1] for f in film], axis=1)
     sizes = [len(f[0]) // 2 for f in film for _ in ("scale", "shift")]
     conditions = graph.reshape(_conditions(graph, w, weight, biases), 0, 1, -1)
     pieces = iter(graph.split(conditions, sizes * steps))
-    ends = graph.constant(-1.0), graph.constant(1.0)
     plan = "start"
-    for _ in range(steps):
+    for step in range(steps):
         x = plan
         for block in blocks:
             x = block.add(x, next(pieces), next(pieces))
-        plan = graph.euler(plan, x, *ends)
+        plan = _euler(graph, plan, x, steps - step, metadata)
     return plan
 
 

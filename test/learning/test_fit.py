@@ -63,6 +63,30 @@ def test_waves_learn_a_finer_law_than_the_observation_alone() -> None:
     assert losses[32] < 0.5 * losses[0]
 
 
+@pytest.mark.parametrize("kind", ["mlp", "glu", "cnn"])
+def test_a_predicted_plan_learns_the_law_too(kind: str) -> None:
+    found, data = fit(architecture=Architecture(kind=kind, hidden=[16], predicts="plan"), average=0.98), law()
+    for place in range(6):
+        found.step(data, 100, done=place / 6, seed=seed(place))
+    plans = found.average.sample(torch.zeros(256, KNOTS, 1), data.observation, 10)
+    assert (plans - data.after).abs().mean() < 0.1
+
+
+def test_a_clipped_gradient_has_the_norm_that_is_allowed() -> None:
+    """By plain descent a step is the gradient times the rate."""
+    norms = {}
+    for clip in (0.0, 1e-3):
+        found = fit(clip=clip)
+        found.optimizer = torch.optim.SGD(found.policy.parameters(), lr=1.0)
+        before = [value.clone() for value in found.policy.parameters()]
+        found.step(law(), 1, done=0.0, seed=seed())
+        moved = [now - then for now, then in zip(found.policy.parameters(), before, strict=True)]
+        rate = found.optimizer.param_groups[0]["lr"]
+        norms[clip] = torch.cat([value.flatten() for value in moved]).norm().item() / rate
+    assert norms[0.0] > 0.01
+    assert norms[1e-3] == pytest.approx(1e-3, rel=1e-3)
+
+
 def test_the_average_follows_by_the_decay() -> None:
     found, data = fit(average=0.9), law()
     mean = state(found)

@@ -17,8 +17,8 @@ OBSERVATION = torch.zeros(1, 1)
 class Recording:
     """A policy with a constant velocity, which keeps what it was asked."""
 
-    def __init__(self, velocity: float = 0.0) -> None:
-        self.value = velocity
+    def __init__(self, velocity: float = 0.0, *, predicts_plan: bool = False) -> None:
+        self.value, self.predicts_plan = velocity, predicts_plan
 
     def velocity(self, plan, observation, time):
         self.plan, self.observation, self.time = plan, observation, time
@@ -80,6 +80,16 @@ def test_without_decay_it_is_plain_flow_matching() -> None:
     torch.testing.assert_close(found, (0.3 - (after - start)).square().mean())
     torch.testing.assert_close(weight(after, before, start, 0.0), torch.ones(4))
     assert loss(Recording(0.3), OBSERVATION, after, -before, start, time, gamma=0.0) == found
+
+
+def test_a_predicted_plan_is_judged_by_its_own_error() -> None:
+    """At U = t after + (1 - t) start, the plan at the end is U + (1 - t) v."""
+    after, before, start = drawn(3)
+    time = torch.tensor([[0.0], [0.3], [0.6], [0.99]])
+    found = loss(Recording(0.4, predicts_plan=True), OBSERVATION, after, before, start, time)
+    at = time.unsqueeze(-1)
+    plan = at * after + (1.0 - at) * start + (1.0 - at) * 0.4
+    torch.testing.assert_close(found, (plan - after).square().mean())
 
 
 @pytest.mark.parametrize("time", [0.0, 0.25, 1.0])

@@ -13,6 +13,9 @@ SIZES = {"knots": 5, "actuators": 2, "observation": 3}
 KINDS = {
     "mlp": Architecture(hidden=[8, 8]),
     "mlp of one layer": Architecture(hidden=[]),
+    "glu": Architecture(kind="glu", hidden=[8, 6]),
+    "glu that predicts the plan": Architecture(kind="glu", hidden=[8], waves=2, predicts="plan"),
+    "cnn that predicts the plan": Architecture(kind="cnn", hidden=[4], predicts="plan"),
     "mlp with waves": Architecture(hidden=[8, 8], waves=7),
     "cnn with waves": Architecture(kind="cnn", hidden=[4, 6], embedding=4, waves=3),
     "cnn": Architecture(kind="cnn", hidden=[4, 6], embedding=4),
@@ -54,6 +57,27 @@ def test_a_velocity_depends_on_plan_observation_and_time(kind: str, changed: int
     other = [value + (0.3 if index == changed else 0.0) for index, value in enumerate(given)]
     before, after = net.velocity(*given), net.velocity(*other)
     assert (before != after).flatten(1).any(dim=1).all()
+
+
+def test_a_gate_of_zero_shuts_its_value_off() -> None:
+    net, given = policy("glu"), inputs()
+    with torch.no_grad():
+        net.network.layers[1].weight[6:], net.network.layers[1].bias[6:] = 0.0, 0.0
+    expected = net.network.layers[2].bias.expand(4, -1).view(4, 5, 2)
+    torch.testing.assert_close(net.velocity(*given), expected)
+
+
+@pytest.mark.parametrize("kind", ["glu that predicts the plan", "cnn that predicts the plan"])
+@pytest.mark.parametrize("steps", [1, 7])
+def test_the_flow_ends_in_the_plan_that_the_network_predicts_last(kind: str, steps: int) -> None:
+    net, (start, observation, _) = policy(kind), inputs()
+    asked = []
+    net.network.register_forward_hook(lambda _, given, output: asked.append((given[2], output)))
+    found = net.sample(start, observation, steps)
+    time, last = asked[-1]
+    assert len(asked) == steps
+    torch.testing.assert_close(time, torch.full((4, 1), (steps - 1) / steps))
+    torch.testing.assert_close(found, last.clamp(-1.0, 1.0))
 
 
 @pytest.mark.parametrize("kind", KINDS)

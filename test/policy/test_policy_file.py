@@ -141,7 +141,7 @@ def test_metadata_that_cannot_be_read(refusal: Callable[[bytes], str], text: str
     [
         ({"knots": "many"}, "metadata: knots = 'many'"),
         ({"architecture": None}, "metadata: architecture = "),
-        ({"architecture": {"kind": "rnn"}}, "metadata: architecture.kind = 'rnn': Input should be 'mlp' or 'cnn'"),
+        ({"architecture": {"kind": "rnn"}}, "architecture.kind = 'rnn': Input should be 'mlp', 'glu' or 'cnn'"),
         ({"ctrl_low": []}, "1 actuators, 0 ctrl_low, 1 ctrl_high"),
         ({"unknown": 1}, "unknown parameter of metadata 'unknown'"),
         ({"knots": 5}, "inputs and output are [('start', 'B', 4, 1), "),
