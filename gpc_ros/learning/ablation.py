@@ -39,6 +39,11 @@ _PARTS: Sequence[Mapping[str, Mapping[str, Any]]] = (
     {"plans for 4 nearby states each": {"nearby": 4}, "no plans for nearby states": {"nearby": 0}},
     {"no restarts near states of low cost": {"restart_share": 0.0}, "restarts (share 0.3)": {"restart_share": 0.3}},
     {"no exploration": {"exploration": 0.0}, "exploration (0.3)": {"exploration": 0.3}},
+    {
+        "network predicts the plan": {"network": {"predicts": "plan"}},
+        "network predicts the velocity": {"network": {"predicts": "velocity"}},
+    },
+    {"gated linear units": {"network": {"kind": "glu"}}, "no gates": {"network": {"kind": "mlp"}}},
 )
 """Of each part of the training a change, and the one in its place where that is configured already."""
 
@@ -87,11 +92,16 @@ def variants(configured: TrainParameters, planner: SpcNodeParameters, task: Task
     found = {AS_CONFIGURED: configured}
     for part in _PARTS:
         for name, changes in part.items():
-            changed = make(TrainParameters, {**configured.model_dump(), **changes}, "train")
+            changed = make(TrainParameters, _merged(configured.model_dump(), changes), "train")
             if _effect(changed, task) != _effect(configured, task):
                 found[name] = _as_much_work(changed, configured, planner, task)
                 break
     return found
+
+
+def _merged(values: Mapping[str, Any], changes: Mapping[str, Any]) -> dict[str, Any]:
+    """``values`` with ``changes``; where both are mappings, only what is named in them."""
+    return {**values, **{n: {**values[n], **c} if isinstance(c, Mapping) else c for n, c in changes.items()}}
 
 
 def _effect(p: TrainParameters, task: Task) -> dict[str, Any]:

@@ -24,7 +24,7 @@ from gpc_ros.tasks.pendulum import Pendulum  # noqa: E402
 
 PARTS = {
     "gamma", "polish", "shift", "teacher_share", "replay", "warm_start", "terminal_value", "plan_rate_hz", "mirror",
-    "nearby", "restart_share", "exploration",
+    "nearby", "restart_share", "exploration", "network",
 }  # fmt: skip
 
 
@@ -63,6 +63,14 @@ def test_variants_go_away_from_what_is_configured(
     found = ablation.variants(*settings("cart_pole", **changes))
     assert set(names) <= found.keys()
     assert absent not in found
+
+
+def test_of_the_network_only_what_is_named_changes() -> None:
+    configured, planner, task = settings("cart_pole", network={"hidden": [8, 4], "predicts": "plan"})
+    found = ablation.variants(configured, planner, task)
+    expected = configured.network.model_copy(update={"predicts": "velocity"})
+    assert found["network predicts the velocity"].network == expected
+    assert found["gated linear units"].network == configured.network.model_copy(update={"kind": "glu"})
 
 
 def test_variants_do_as_much_work() -> None:
