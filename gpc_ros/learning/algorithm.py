@@ -89,7 +89,7 @@ class Trainer:
     """
 
     def __init__(self, task: Task, parameters: TrainParameters, spc: SpcParameters) -> None:
-        torch.set_num_threads(parameters.fit_threads)
+        torch.set_num_threads(1)  # for networks and batches of these sizes, sharing the work costs more than it saves
         self.task, self.parameters, self.spc = task, parameters, teacher_parameters(parameters, spc)
         self.progress = Progress()
         self.records: list[Record] = []

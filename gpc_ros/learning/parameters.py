@@ -83,9 +83,6 @@ class TrainParameters(CollectionParameters, FitParameters):
     flow_steps: int = parameter(10, "Euler steps of the flow", ge=1, le=200)
     validation_starts: int = parameter(100, "starts that judge the policy after each iteration; 0: none", ge=0)
     threads: int = parameter(2, "threads for the physics; changes no result", ge=1, le=256)
-    fit_threads: int = parameter(
-        1, "threads for the fit; two pay from some 50 000 weights on; others may round differently", ge=1, le=256
-    )
     seed: int = parameter(0, "of all random numbers", ge=0)
 
     @field_validator("network")
