@@ -79,7 +79,6 @@ class Collector:
         self._rest = np.broadcast_to(rest, (p.environments, *rest.shape))
         self._plans = self._rest
         self._taught = np.full(p.environments, True)
-        self._age_s = 0.0
         self._restarts = Restarts(task, p.restart_share, np.random.default_rng([p.seed, 5]))
 
     def use_value(self, value: TerminalValue) -> None:
@@ -95,14 +94,13 @@ class Collector:
     def begin(self, rng: np.random.Generator) -> None:
         """New episodes, without a plan."""
         self.robots.reset(rng, named_share=self._parameters.named_share)
-        self._restarts.begin(self.robots, rng)
-        self._plans, self._age_s = self._rest, 0.0
+        self._restarts.place(self.robots, rng)
+        self._plans = self._rest
         self._taught = rng.random(len(self._rest)) < self._parameters.teacher_share
 
     def replan(self, policy: FlowPolicy | None, rng: np.random.Generator) -> Replan:
         """Let the teacher improve every robot's plan, then drive the robots on to the next replan."""
         p, robots = self._parameters, self.robots
-        self._begin_short_episodes(rng)
         observation, nominal = robots.observe(), self._shifted(self._plans)
         seeds = np.empty((len(nominal), 0, *nominal.shape[1:]))
         if policy is not None:
@@ -128,15 +126,6 @@ class Collector:
         robots.advance(self._plans + p.exploration * self.scaling.half * noise)
         return replan
 
-    def _begin_short_episodes(self, rng: np.random.Generator) -> None:
-        """Of the robots that began near cheap states: soon they stand, or have failed, and there is more to learn."""
-        limit_s, period_s = self._parameters.restart_s, self.robots.period_steps * self.spline.timestep_s
-        if limit_s and self._age_s > limit_s - 0.5 * period_s:
-            rows, self._age_s = self._restarts.place(self.robots, rng), 0.0
-            self._plans = self._plans.copy()
-            self._plans[rows] = self._rest[rows]
-        self._age_s += period_s
-
     def arrays(self) -> dict[str, Array]:
         """The state, to be restored by ``restore``."""
         return {
@@ -145,14 +134,13 @@ class Collector:
             "goal": self.robots.goal,
             "plans": self._plans,
             "taught": self._taught,
-            "age_s": np.array(self._age_s),
             **self._restarts.arrays(),
         }
 
     def restore(self, arrays: dict[str, Array]) -> None:
         """Take a state of ``arrays``."""
         self.robots.qpos, self.robots.qvel, self.robots.goal = arrays["qpos"], arrays["qvel"], arrays["goal"]
-        self._plans, self._taught, self._age_s = arrays["plans"], arrays["taught"], float(arrays["age_s"])
+        self._plans, self._taught = arrays["plans"], arrays["taught"]
         self._restarts.restore(arrays)
 
     def _change_drivers(self, rng: np.random.Generator) -> None:

@@ -48,7 +48,6 @@ class CollectionParameters(Parameters):
         ge=0,
         le=1,
     )
-    restart_s: float = parameter(0.0, "length of those episodes; 0: as the others", unit="s", ge=0, le=60)
     terminal_value: bool = parameter(False, "learn a cost-to-go and plan with it in place of the terminal cost")
 
 

@@ -41,7 +41,7 @@ def test_a_share_begins_near_cheap_states_with_their_goals() -> None:
     found, fleet = noted(0.5), robots(1000, seed=9)
     before = [value.copy() for value in (fleet.qpos, fleet.qvel, fleet.goal)]
     cheap = {0: (robots(5, seed=0), 0), 5: (robots(5, seed=5), 0), 4: (robots(5, seed=0), 4)}  # goal: state
-    found.begin(fleet, np.random.default_rng(1))
+    found.place(fleet, np.random.default_rng(1))
     moved = (fleet.goal != before[2]).any(axis=1)
     assert moved.mean() == pytest.approx(0.5, abs=0.05)
     for now, then in zip((fleet.qpos, fleet.qvel, fleet.goal), before, strict=True):
@@ -57,16 +57,16 @@ def test_a_share_begins_near_cheap_states_with_their_goals() -> None:
 def test_without_a_share_or_visited_states_nothing_moves(share: float) -> None:
     found, fleet = noted(share) if not share else restarts(share), robots(10)
     before = fleet.qpos.copy()
-    found.begin(fleet, np.random.default_rng(1))
+    found.place(fleet, np.random.default_rng(1))
     np.testing.assert_array_equal(fleet.qpos, before)
 
 
 def test_states_are_those_of_the_last_iteration() -> None:
     found, fleet = noted(1.0), robots(10)
-    found.begin(fleet, np.random.default_rng(1))
-    assert not [name for name in found.arrays() if name.startswith("visited")]
+    found.place(fleet, np.random.default_rng(1))
+    assert found.arrays() == {}
     before = fleet.qpos.copy()
-    found.begin(fleet, np.random.default_rng(1))
+    found.place(fleet, np.random.default_rng(1))
     np.testing.assert_array_equal(fleet.qpos, before)
 
 
@@ -76,21 +76,7 @@ def test_visited_states_can_be_saved_and_taken_up() -> None:
     fleets = robots(10), robots(10)
     for each, fleet in zip((found, again), fleets, strict=True):
         each.note(robots(5, seed=7), np.arange(5.0))
-        each.begin(fleet, np.random.default_rng(1))
-    np.testing.assert_array_equal(fleets[1].qpos, fleets[0].qpos)
-    for each, fleet in zip((found, again), fleets, strict=True):
-        again.restore(found.arrays())
-        each.place(fleet, np.random.default_rng(2))
+        each.place(fleet, np.random.default_rng(1))
     np.testing.assert_array_equal(fleets[1].qpos, fleets[0].qpos)
     again.restore({})
-    assert [name for name, values in again.arrays().items() if len(values)] == []
-
-
-def test_the_same_robots_are_placed_again() -> None:
-    found, fleet = noted(0.5), robots(100)
-    rows = found.begin(fleet, np.random.default_rng(1))
-    before = fleet.qpos.copy()
-    np.testing.assert_array_equal(found.place(fleet, np.random.default_rng(2)), rows)
-    moved = (fleet.qpos != before).any(axis=1)
-    np.testing.assert_array_equal(np.flatnonzero(moved), rows)
-    assert 30 < len(rows) < 70
+    assert again.arrays() == {}
