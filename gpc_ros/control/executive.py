@@ -74,7 +74,7 @@ class Executive:
     def __init__(self, task: Task, parameters: ExecutiveParameters, *, period_ns: int) -> None:
         self._task = task
         self._period_ns = period_ns
-        self._limiter = Limiter(task.model.actuator_ctrlrange, period_ns)
+        self._limiter = Limiter.of(task, period_ns)
         self._hold = Hold(task, period_ns)
         self.counts = Counts()
         self.events: deque[Event] = deque(maxlen=100)

@@ -2,25 +2,51 @@
 
 from __future__ import annotations
 
-import numpy as np
+from typing import Self
 
+import mujoco
+import numpy as np
+from numpy.typing import NDArray
+
+from gpc_ros import actuators
 from gpc_ros.signals import NS_PER_S, Array
+from gpc_ros.tasks.base import Task
 
 
 class Limiter:
-    """Keeps commands (nu,) finite, inside ``ctrlrange`` (nu, 2) and, where ``slew_rate`` is not 0, from jumping."""
+    """Keeps commands finite, inside ``ctrlrange`` and, where ``slew_rate`` is not 0, from jumping.
 
-    def __init__(self, ctrlrange: Array, period_ns: int) -> None:
+    Args:
+        ctrlrange: (nu, 2).
+        period_ns: between two commands.
+        rest: command (nu,) before the first one; the safe one of what is not in ``servos``.
+        servos: actuators (nu,) that are safe where they were told to be last.
+    """
+
+    def __init__(self, ctrlrange: Array, period_ns: int, *, rest: Array, servos: NDArray[np.bool_]) -> None:
         self._low, self._high = ctrlrange.T.copy()
+        self._rest, self._servos = np.clip(rest, self._low, self._high), servos
         self._period_s = period_ns / NS_PER_S
         self.slew_rate = 0.0
         """Largest change [ctrlranges per s]; 0 means unlimited."""
-        self.safe = np.clip(np.zeros(len(self._low)), self._low, self._high)
-        """The command that asks for nothing: zero, or the limit next to it."""
-        self._last = self.safe
-        self._blend_from = self.safe
+        self._last = self._rest
+        self._blend_from = self._rest
         self._blend_start_ns = 0
         self._blend_ns = 0
+
+    @classmethod
+    def of(cls, task: Task, period_ns: int) -> Self:
+        """That of ``task``'s robot, whose servos are told to stay as at the named start before the first command."""
+        model, data = task.model, mujoco.MjData(task.model)
+        data.qpos[:] = task.start(task.named_start).qpos
+        mujoco.mj_forward(model, data)
+        rest, servos = actuators.rest(model, data), actuators.servos(model)
+        return cls(model.actuator_ctrlrange, period_ns, rest=rest, servos=servos)
+
+    @property
+    def safe(self) -> Array:
+        """The command (nu,) that moves nothing by itself, without a look at any state."""
+        return np.where(self._servos, self._last, self._rest)
 
     def begin_blend(self, time_ns: int, duration_ns: int) -> None:
         """From now on blend from the last command to what is asked, over ``duration_ns``."""

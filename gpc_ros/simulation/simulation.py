@@ -8,6 +8,7 @@ from dataclasses import replace
 import mujoco
 import numpy as np
 
+from gpc_ros import actuators
 from gpc_ros.errors import InvalidParameter
 from gpc_ros.signals import NS_PER_S, Array, Command, Measurement
 from gpc_ros.simulation import model_error
@@ -53,6 +54,7 @@ class Simulation:
         self._sensing = Sensing(self.model, parameters.seed)
         self._disturbance = NoiseStream(parameters.seed, 2, self.model.nv)
         self._low, self._high = self.model.actuator_ctrlrange.T.copy()
+        self._servos = actuators.servos(self.model)
         self._pending: deque[Array] = deque()
         self._measurement: Measurement | None = None
         self._place(self._start(0))
@@ -104,8 +106,8 @@ class Simulation:
 
     @property
     def safe_ctrl(self) -> Array:
-        """Command (nu,) that is applied when none comes: zero, or the limit next to it."""
-        return np.clip(np.zeros(self.model.nu), self._low, self._high)
+        """Command (nu,) that is applied when none comes: servos stay where they were told to be, all else gets zero."""
+        return np.where(self._servos, self.data.ctrl, np.clip(0.0, self._low, self._high))
 
     def measure(self) -> Measurement | None:
         """The measurement that arrives now; None if it is lost or still on its way."""
@@ -171,6 +173,7 @@ class Simulation:
         mujoco.mj_resetData(self.model, self.data)
         self.data.qpos[:], self.data.qvel[:], self.goal = start.qpos, start.qvel, start.goal
         mujoco.mj_forward(self.model, self.data)
+        self.data.ctrl[:] = actuators.rest(self.model, self.data)
         self._pending.clear()
         self.pushes.clear()
         self._sensing.clear()

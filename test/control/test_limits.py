@@ -2,21 +2,32 @@
 
 from __future__ import annotations
 
+import mujoco
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
 from gpc_ros.control.limits import Limiter
+from gpc_ros.tasks.base import Task
+from gpc_ros.tasks.cart_pole import CartPole
+from gpc_ros.tasks.crane import Crane
+from gpc_ros.tasks.humanoid import Humanoid
 
 RANGE = np.array([[-1.0, 1.0], [0.05, 2.0]])
 PERIOD = 2_000_000
+NEITHER = np.zeros(2, dtype=bool)
 anything = st.floats(allow_nan=True, allow_infinity=True)
+
+
+def limiter_of(servos: NDArray[np.bool_] = NEITHER, rest: tuple[float, float] = (0.0, 0.0)) -> Limiter:
+    return Limiter(RANGE, PERIOD, rest=np.array(rest), servos=servos)
 
 
 @given(st.lists(st.tuples(anything, anything), min_size=1, max_size=30), st.sampled_from([0.0, 3.0]))
 def test_any_input_gives_finite_values_inside_the_limits(commands: list[tuple[float, float]], slew: float) -> None:
-    limiter = Limiter(RANGE, PERIOD)
+    limiter = limiter_of()
     limiter.slew_rate = slew
     last = limiter.safe
     for number, command in enumerate(commands):
@@ -30,10 +41,30 @@ def test_any_input_gives_finite_values_inside_the_limits(commands: list[tuple[fl
 
 
 def test_safe_command_is_zero_or_the_limit_next_to_it() -> None:
-    assert Limiter(RANGE, PERIOD).safe == pytest.approx([0.0, 0.05])
+    assert limiter_of().safe == pytest.approx([0.0, 0.05])
+
+
+def test_a_servo_is_safe_where_it_was_told_to_be() -> None:
+    limiter = limiter_of(np.array([False, True]), rest=(0.0, 1.5))
+    assert limiter.safe == pytest.approx([0.0, 1.5])
+    limiter.apply(np.array([0.5, 1.2]), 0)
+    limiter.begin_blend(PERIOD, 2 * PERIOD)
+    for tick in range(1, 5):
+        out = limiter.apply(limiter.safe, tick * PERIOD)
+    assert out == pytest.approx([0.0, 1.2])
+
+
+@pytest.mark.parametrize("task", [CartPole(), Crane(), Humanoid()], ids=lambda task: task.name)
+def test_before_the_first_command_the_robot_is_told_to_stay_at_its_named_start(task: Task) -> None:
+    model, data = task.model, mujoco.MjData(task.model)
+    data.qpos[:] = task.start(task.named_start).qpos
+    mujoco.mj_forward(model, data)
+    servo = model.actuator_biasprm[:, 1] != 0
+    expected = np.clip(np.where(servo, data.actuator_length, 0.0), *model.actuator_ctrlrange.T)
+    np.testing.assert_allclose(Limiter.of(task, PERIOD).safe, expected)
 
 
 def test_a_value_that_is_not_finite_keeps_the_last_one() -> None:
-    limiter = Limiter(RANGE, PERIOD)
+    limiter = limiter_of()
     limiter.apply(np.array([0.5, 1.0]), 0)
     assert limiter.apply(np.array([np.nan, 1.5]), PERIOD) == pytest.approx([0.5, 1.5])

@@ -12,6 +12,7 @@ from gpc_ros.simulation import model_error
 from gpc_ros.simulation.parameters import FaultParameters, NoiseParameters, SimulationParameters
 from gpc_ros.simulation.simulation import Simulation
 from gpc_ros.tasks.base import Task
+from gpc_ros.tasks.crane import Crane
 
 PERIOD = 2_000_000
 TASK = registry.load("tasks", "cart_pole", Task)()
@@ -51,6 +52,21 @@ def test_noise_has_the_given_deviation() -> None:
     rows = [simulation.step(command(simulation, 0.0)) for _ in range(3000)]
     assert np.std([r.readings["position"] for r in rows], axis=0) == pytest.approx([0.01, 0.01], rel=0.06)
     assert np.std([r.readings["velocity"] for r in rows], axis=0) == pytest.approx([0.1, 0.1], rel=0.06)
+
+
+@pytest.mark.parametrize("start", ["named", "random"])
+def test_without_a_command_servos_stay_where_the_robot_starts_and_then_where_they_were_told_to_be(start: str) -> None:
+    simulation = Simulation(Crane(), SimulationParameters(start=start, noise=EXACT), period_ns=PERIOD)
+    place = np.clip(simulation.data.actuator_length, *simulation.model.actuator_ctrlrange.T)
+    for _ in range(10):
+        simulation.step(None)
+        np.testing.assert_array_equal(simulation.data.ctrl, place)
+    told = np.array([0.2, 0.3, 1.0])
+    simulation.step(Command(simulation.stamp_ns, told, epoch=simulation.epoch))
+    simulation.step(None)
+    np.testing.assert_array_equal(simulation.data.ctrl, told)
+    simulation.reset()
+    assert not np.array_equal(simulation.safe_ctrl, told)
 
 
 @pytest.mark.parametrize("ticks", [0, 1, 5])
