@@ -23,15 +23,35 @@ def kinds(model: mujoco.MjModel) -> tuple[str, ...]:
 
 def servos(model: mujoco.MjModel) -> NDArray[np.bool_]:
     """Which actuators (nu,) are told positions: zero would not let go of the robot but move it."""
-    return np.array([kind == POSITION for kind in kinds(model)], dtype=bool)
+    told = [kind == POSITION for kind in kinds(model)]
+    return np.array(told, dtype=bool) & (model.actuator_gainprm[:, 0] != 0)
 
 
-def rest(model: mujoco.MjModel, data: mujoco.MjData) -> Array:
-    """Command (nu,) that moves nothing by itself: servos stay where ``data`` has them, the others get zero.
+def moments(model: mujoco.MjModel, data: mujoco.MjData) -> Array:
+    """Moment arms (nu, nv) of the actuators, where the positions of ``data`` have been gone through."""
+    found = np.zeros((model.nu, model.nv))
+    mujoco.mju_sparse2dense(found, data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind)
+    return found
 
-    Inside the ctrlrange. Needs the positions of ``data`` gone through (mj_forward).
+
+def rest(model: mujoco.MjModel, qpos: Array) -> Array:
+    """Command (nu,) that moves nothing by itself: servos carry their load at ``qpos`` (nq,), the others get zero.
+
+    A servo carries a load by an error, so that it is told a place beside its own: k (u - l) = f, where the forces f are
+    those that hold the robot against gravity and springs, by least squares where servos alone cannot. Inside the
+    ctrlrange.
     """
-    return np.clip(np.where(servos(model), data.actuator_length, 0.0), *model.actuator_ctrlrange.T)
+    ctrl, told = np.zeros(model.nu), servos(model)
+    if told.any():
+        data = mujoco.MjData(model)
+        data.qpos[:] = qpos
+        mujoco.mj_fwdPosition(model, data)
+        mujoco.mj_fwdVelocity(model, data)
+        load = data.qfrc_bias - data.qfrc_passive
+        force = np.linalg.lstsq(moments(model, data)[told].T, load, rcond=None)[0]
+        gain, (offset, stiffness, *_) = model.actuator_gainprm[told, 0], model.actuator_biasprm[told].T
+        ctrl[told] = (force - offset - stiffness * data.actuator_length[told]) / gain
+    return np.clip(ctrl, *model.actuator_ctrlrange.T)
 
 
 def _kind(model: mujoco.MjModel, index: int) -> str:

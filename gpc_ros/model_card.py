@@ -53,9 +53,9 @@ def text(metadata: PolicyMetadata, evaluations: Mapping[str, Mapping[str, Any]],
     lines = [
         f"# Policy of {robot}",
         "",
-        f"A flow-matching policy (arXiv 2502.13406): {metadata.architecture.kind} {metadata.architecture.hidden}, "
-        f"{metadata.knots} knots ({metadata.interpolation}) over {_horizon_s(metadata):g} s, {metadata.steps} Euler "
-        "steps.",
+        f"A flow-matching policy (arXiv 2502.13406): {metadata.architecture.kind} {metadata.architecture.hidden} that "
+        f"predicts the {metadata.architecture.predicts}, {metadata.knots} knots ({metadata.interpolation}) over "
+        f"{_horizon_s(metadata):g} s, {metadata.steps} Euler steps.",
         f"Made by `{_training(metadata)}`, this card by `{made.command}`. Machine: {made.machine}.",
         "",
         "## Training",

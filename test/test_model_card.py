@@ -42,7 +42,7 @@ def text(tmp_path: Path, evaluations: dict[str, Any] | None = None, *, rate_hz: 
 def test_it_says_how_the_policy_was_made(tmp_path: Path) -> None:
     found = text(tmp_path)
     assert found.startswith("# Policy of pendulum\n")
-    assert "mlp [10], 5 knots (linear) over 1 s, 1 Euler steps." in found
+    assert "mlp [10] that predicts the velocity, 5 knots (linear) over 1 s, 1 Euler steps." in found
     line = "Made by `gpc train pendulum`, this card by `gpc card pendulum --starts 2`. Machine: Linux x86_64, 2 cores."
     assert line in found
     assert "- 61 s of wall time, 123 M physics steps, 6 iterations, seed 3, gpc_ros 1.2.3." in found

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from gpc_ros import registry
+from gpc_ros import actuators, registry
 from gpc_ros.config import Parameters, parameter
 from gpc_ros.control.hold import Hold
 from gpc_ros.control.limits import Limiter
@@ -148,6 +148,8 @@ class Executive:
             self._plans.clear()
             self._hold.release()
             self._had_plan = False
+        if last is None or reason or estimate.epoch != last.epoch:  # the robot is not where it was
+            self._limiter.seat(actuators.rest(self._task.model, estimate.qpos))
         self._older = 0
         self._estimate, self._arrived_ns = estimate, now_ns
         return True

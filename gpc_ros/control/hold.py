@@ -19,8 +19,8 @@ class Hold(Planner):
     """Servos the actuated joints to where they were when it took over, the other joints swing freely.
 
     Effort actuators: u = (M_jj (w^2 (q0 - q) - 2 w dq) + c_j(q, dq)) / gear with c gravity and Coriolis forces and w
-    the natural frequency; position servos keep their place, velocity servos stand still. Clipped to ctrlrange. A plan
-    is one knot that lasts one loop period.
+    the natural frequency; position servos keep their place and load, velocity servos stand still. Clipped to
+    ctrlrange. A plan is one knot that lasts one loop period.
     """
 
     def __init__(self, task: Task, period_ns: int) -> None:
@@ -29,6 +29,7 @@ class Hold(Planner):
         self._period_ns = period_ns
         self._kinds = actuators.kinds(self._model)
         self._anchor: Array | None = None
+        self._told = np.zeros(self._model.nu)
 
     def release(self) -> None:
         """Forget the place, so that the next plan holds the place of its own estimate."""
@@ -49,13 +50,10 @@ class Hold(Planner):
         data.qpos[:], data.qvel[:] = estimate.qpos, estimate.qvel
         mujoco.mj_fwdPosition(model, data)
         mujoco.mj_fwdVelocity(model, data)
-        moments = np.zeros((model.nu, model.nv))
-        mujoco.mju_sparse2dense(
-            moments, data.actuator_moment, data.moment_rownnz, data.moment_rowadr, data.moment_colind
-        )
         if self._anchor is None:
-            self._anchor = data.actuator_length.copy()
-        ctrl = np.array([self._ctrl(index, moment) for index, moment in enumerate(moments)])
+            self._anchor, self._told = data.actuator_length.copy(), actuators.rest(model, estimate.qpos)
+        arms = actuators.moments(model, data)
+        ctrl = np.array([self._ctrl(index, moment) for index, moment in enumerate(arms)])
         knots = np.clip(ctrl, *model.actuator_ctrlrange.T)[None]
         return Plan(estimate.stamp_ns, estimate.stamp_ns, self._period_ns, knots, planner="hold", epoch=estimate.epoch)
 
@@ -64,7 +62,7 @@ class Hold(Planner):
         assert self._anchor is not None
         model, data, kind = self._model, self._data, self._kinds[index]
         if kind == actuators.POSITION:
-            return float(self._anchor[index])
+            return float(self._told[index])
         gain, arm2 = model.actuator_gainprm[index][0], float(moment @ moment)
         if kind == actuators.VELOCITY or not gain or not arm2:
             return 0.0

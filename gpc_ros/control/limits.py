@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import Self
 
-import mujoco
 import numpy as np
 from numpy.typing import NDArray
 
@@ -37,11 +36,14 @@ class Limiter:
     @classmethod
     def of(cls, task: Task, period_ns: int) -> Self:
         """That of ``task``'s robot, whose servos are told to stay as at the named start before the first command."""
-        model, data = task.model, mujoco.MjData(task.model)
-        data.qpos[:] = task.start(task.named_start).qpos
-        mujoco.mj_forward(model, data)
-        rest, servos = actuators.rest(model, data), actuators.servos(model)
+        model = task.model
+        rest, servos = actuators.rest(model, task.start(task.named_start).qpos), actuators.servos(model)
         return cls(model.actuator_ctrlrange, period_ns, rest=rest, servos=servos)
+
+    def seat(self, rest: Array) -> None:
+        """Let servos be safe at ``rest`` (nu,) until the next command: the robot is not where it was."""
+        self._last, self._rest = np.where(self._servos, rest, self._last), np.where(self._servos, rest, self._rest)
+        self._blend_from = np.where(self._servos, rest, self._blend_from)
 
     @property
     def safe(self) -> Array:

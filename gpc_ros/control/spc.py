@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from pydantic import ValidationInfo, field_validator
 
-from gpc_ros import registry
+from gpc_ros import actuators, registry
 from gpc_ros.config import parameter
 from gpc_ros.control.base import Planner
 from gpc_ros.control.plan_log import Recorder
@@ -149,8 +149,8 @@ class Spc(Planner):
         setup.evaluator.begin(estimate.qpos, estimate.qvel, self._goal)
         search = Search(setup.parameters, setup.evaluator, setup.rule, setup.random(estimate.stamp_ns), stop)
         found = search.run(nominal, seeds)
-        if found is None and nominal.any():
-            found = search.run(np.zeros_like(nominal), seeds)
+        if found is None:
+            found = search.run(setup.nominal(estimate, None), seeds)
         if found is None:
             return None
         self._tried = setup.samples(estimate, search.tried[0]), search.tried[1]
@@ -192,6 +192,7 @@ class Spc(Planner):
 class _Setup:
     """Everything made from one set of parameters; replaced as a whole."""
 
+    task: Task
     parameters: SpcParameters
     rollouts: Rollouts
     evaluator: Evaluator
@@ -207,7 +208,7 @@ class _Setup:
         objective = Objective(task, running=p.running_weights, terminal=p.terminal_weights)
         rollouts = _rollouts(task, p, spline.steps, old)
         rule = registry.load("sampling.rules", p.rule, UpdateRule)(p)
-        return _Setup(p, rollouts, Evaluator(spline, rollouts, objective, p.risk, p.risk_beta), rule)
+        return _Setup(task, p, rollouts, Evaluator(spline, rollouts, objective, p.risk, p.risk_beta), rule)
 
     @property
     def grid(self) -> Grid:
@@ -225,10 +226,12 @@ class _Setup:
         return Samples(estimate.stamp_ns, grid.period_ns, knots, grid.interpolation, estimate.epoch)
 
     def nominal(self, estimate: Estimate, previous: Plan | None) -> Array:
-        """The warm start (K, nu): ``previous`` as seen from the estimate's stamp, or zero."""
+        """The warm start (K, nu): ``previous`` as seen from the estimate's stamp, or what moves nothing by itself."""
         grid, nu = self.grid, len(self.evaluator.half_range)
         knots = warm_start(previous, estimate, grid, nu, shift=self.parameters.shift)
-        return self.evaluator.clip(np.zeros((grid.count, nu)) if knots is None else knots)
+        if knots is None:
+            knots = np.tile(actuators.rest(self.task.model, estimate.qpos), (grid.count, 1))
+        return self.evaluator.clip(knots)
 
     def checked(self, seeds: Array | None) -> Array:
         """The finite ones of ``seeds``, inside the ctrlrange."""

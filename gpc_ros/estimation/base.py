@@ -27,7 +27,7 @@ class Estimator(ABC):
 
         Args:
             measurement: what the sensors said.
-            command: what was applied since the measurement before; None: all actuators at zero.
+            command: what was applied since the measurement before; None: the safe command.
             now_ns: time [ns] on the clock of the stamps; where given, stamps ahead of it are refused.
 
         Returns:

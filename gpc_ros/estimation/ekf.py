@@ -9,6 +9,7 @@ import mujoco
 import numpy as np
 from scipy.special import gammaincinv
 
+from gpc_ros import actuators
 from gpc_ros.coordinates import Coordinates
 from gpc_ros.errors import InvalidParameter, InvalidSignal
 from gpc_ros.estimation.base import Estimator
@@ -74,7 +75,8 @@ class Ekf(Estimator):
         self._correction = Correction(self._model)
         self._monitor = Monitor(parameters, period_ns)
         self._belief = self._prior()
-        self._ctrl = np.zeros(self._model.nu)
+        self._servos = actuators.servos(self._model)
+        self._ctrl = actuators.rest(self._model, self._belief.qpos)
         self._used_ns: dict[str, int] = {}  # by sensor, stamp of the last reading that was used
         self._accepted_ns = 0  # the oldest of these: a sensor that falls silent is missed
         self._rejected_since: dict[str, int] = {}  # by sensor, first stamp of an unbroken run of rejections
@@ -194,7 +196,7 @@ class Ekf(Estimator):
         self._rejected_since.clear()
         if forget:
             self._monitor.clear(stamp_ns)
-            self._ctrl = np.zeros(self._model.nu)
+            self._ctrl = actuators.rest(self._model, self._belief.qpos)
         elif stamp_ns - self._monitor.stamp_ns > self._coast_ns or stamp_ns < self._monitor.stamp_ns:
             self._monitor.pause(stamp_ns)
         self._converged = not self.unconverged
@@ -209,9 +211,9 @@ class Ekf(Estimator):
             self._ctrl = ctrl
 
     def _checked(self, command: Command | None) -> Array | None:
-        """The actuator values (nu,) of ``command``, None if they are not good."""
+        """The actuator values (nu,) of ``command``, or the safe ones; None if they are not good."""
         if command is None:
-            return np.zeros(self._model.nu)
+            return np.where(self._servos, self._ctrl, 0.0)
         good = command.ctrl.shape == (self._model.nu,) and np.isfinite(command.ctrl).all()
         return command.ctrl if good else None
 

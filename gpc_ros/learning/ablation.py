@@ -20,6 +20,7 @@ from gpc_ros.learning.algorithm import Trainer
 from gpc_ros.learning.collection import steps_between_replans
 from gpc_ros.learning.parameters import TrainParameters
 from gpc_ros.node_parameters import SpcNodeParameters
+from gpc_ros.policy.architecture import Kind
 from gpc_ros.sampling.polish import DAMPINGS
 from gpc_ros.tasks.base import Task
 
@@ -93,6 +94,8 @@ def variants(configured: TrainParameters, planner: SpcNodeParameters, task: Task
     for part in _PARTS:
         for name, changes in part.items():
             changed = make(TrainParameters, _merged(configured.model_dump(), changes), "train")
+            if configured.network.kind is Kind.CNN and changed.network.kind is not Kind.CNN:
+                continue  # another family of networks, not one thing
             if _effect(changed, task) != _effect(configured, task):
                 found[name] = _as_much_work(changed, configured, planner, task)
                 break

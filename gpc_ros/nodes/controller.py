@@ -96,7 +96,7 @@ class Controller(Shell):
             self._array.publish(Float64MultiArray(data=command.ctrl.tolist()))
 
     def _watch(self, lateness_ns: int) -> None:
-        """Estimates that do not come must not leave the robot with its last command."""
+        """Estimates that do not come must not leave the robot to its last command: what has no servo gets zero."""
         if self._sent is not None and time.monotonic_ns() - self._sent_ns > 1.5 * self.value.period_ns:
             self._publish(self.executive.select(time.monotonic_ns()))
 

@@ -41,7 +41,7 @@ class Architecture(Parameters):
     )
     hidden: list[int] = parameter([64, 64], "widths of the hidden layers, or channels of the convolutions")
     embedding: int = parameter(
-        16, "size of the CNN's embedding of the flow time t; the MLP takes t as it is", ge=2, multiple_of=2
+        16, "size of the CNN's embedding of the flow time t; the others take t as it is", ge=2, multiple_of=2
     )
 
     waves: int = parameter(

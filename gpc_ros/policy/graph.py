@@ -111,7 +111,7 @@ class _Graph:
         return self.add("Mul", value, self.swish(gate))
 
     def scaled(self, x: str, factor: float) -> str:
-        return x if factor == 1.0 else self.add("Mul", x, self.constant(factor))
+        return self.add("Mul", x, self.constant(factor))
 
 
 def _conditions(graph: _Graph, w: Mapping[str, Array], weight: Array, biases: Array) -> str:

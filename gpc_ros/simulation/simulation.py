@@ -106,8 +106,19 @@ class Simulation:
 
     @property
     def safe_ctrl(self) -> Array:
-        """Command (nu,) that is applied when none comes: servos stay where they were told to be, all else gets zero."""
-        return np.where(self._servos, self.data.ctrl, np.clip(0.0, self._low, self._high))
+        """Command (nu,) that is applied when none comes: servos stay where they were told to be, all else gets zero.
+
+        Zero, or the limit next to it.
+        """
+        return self._safe(self._told)
+
+    def _safe(self, told: Array) -> Array:
+        return np.where(self._servos, told, np.clip(0.0, self._low, self._high))
+
+    @property
+    def _told(self) -> Array:
+        """The last good command, which may still be on its way."""
+        return self._pending[-1] if self._pending else self.data.ctrl.copy()
 
     def measure(self) -> Measurement | None:
         """The measurement that arrives now; None if it is lost or still on its way."""
@@ -119,7 +130,7 @@ class Simulation:
         while len(self._pending) > self._actuation_delay + 1:  # the delay was made shorter
             self._pending.popleft()
         due = len(self._pending) == self._actuation_delay + 1
-        self.data.ctrl[:] = self._pending.popleft() if due else self.safe_ctrl
+        self.data.ctrl[:] = self._pending.popleft() if due else self._safe(self.data.ctrl)
         if std := self.parameters.noise.acceleration:
             force = np.empty(self.model.nv)
             mujoco.mj_mulM(self.model, self.data, force, std * self._disturbance.at(self.tick)[0])
@@ -172,8 +183,8 @@ class Simulation:
     def _place(self, start: Start) -> None:
         mujoco.mj_resetData(self.model, self.data)
         self.data.qpos[:], self.data.qvel[:], self.goal = start.qpos, start.qvel, start.goal
+        self.data.ctrl[:] = actuators.rest(self.model, start.qpos)
         mujoco.mj_forward(self.model, self.data)
-        self.data.ctrl[:] = actuators.rest(self.model, self.data)
         self._pending.clear()
         self.pushes.clear()
         self._sensing.clear()
@@ -189,5 +200,5 @@ class Simulation:
             return self.safe_ctrl
         if command.ctrl.shape != (self.model.nu,) or not np.isfinite(command.ctrl).all():
             self.counts["bad command"] += 1
-            return self.data.ctrl.copy()  # the last good one
+            return self._told
         return np.clip(command.ctrl, self._low, self._high)

@@ -402,7 +402,7 @@ def refused(capsys: pytest.CaptureFixture[str]) -> Callable[..., str]:
         (["elbow"], ("gpc: unknown robot 'elbow'", "cart_pole")),
         (["pendulum", "-p", "train.sampels=1"], ("unknown parameter of train 'sampels'", "Did you mean 'samples'")),
         (["pendulum", "-p", "train.samples=0"], ("train: samples = 0",)),
-        (["pendulum", "-p", "train.network={kind: rnn}"], ("train: network.kind = 'rnn'", "'mlp' or 'cnn'")),
+        (["pendulum", "-p", "train.network={kind: rnn}"], ("train: network.kind = 'rnn'", "'glu' or 'cnn'")),
         (["pendulum", "-p", "train.network={hidden: [0]}"], ("train: network", "widths must be at least 1")),
         (["pendulum", "-p", "spc.rule=mpi"], ("spc: rule = 'mpi'", "mppi")),
         (["pendulum", "-p", "spc.terminal_weights={elbow: 1}"], ("unknown terminal cost term 'elbow'", "upright")),

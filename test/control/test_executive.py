@@ -7,7 +7,7 @@ import itertools
 import numpy as np
 import pytest
 
-from gpc_ros import registry
+from gpc_ros import actuators, registry
 from gpc_ros.control.executive import STOP, Executive, ExecutiveParameters, Pace, plan_divisor
 from gpc_ros.errors import UnknownName
 from gpc_ros.signals import Estimate, Health, Plan
@@ -249,6 +249,24 @@ def test_requested_stop_is_at_once_and_latched(bench: Bench) -> None:
     assert (command.source, command.ctrl[0]) == (STOP, 0.0)
     bench.executive.stopped = False
     assert bench.tick().source == "spc"
+
+
+def test_stopped_servos_stay_where_the_robot_is_put() -> None:
+    """The first estimate and those of a new epoch say where; the named start and past commands do not."""
+    crane = registry.load("tasks", "crane", Task)()
+    executive = Executive(crane, ExecutiveParameters(), period_ns=PERIOD)
+    executive.stopped = True
+    rng = np.random.default_rng(0)
+    for epoch in (0, 1):
+        qpos = crane.reset(rng).qpos
+        place = actuators.rest(crane.model, qpos)
+        for tick in range(1, 4):
+            estimate = Estimate(tick * PERIOD, qpos, np.zeros(crane.model.nv), epoch=epoch)
+            executive.accept_estimate(estimate, tick * PERIOD)
+            qpos = qpos + 0.01
+            command = executive.select(tick * PERIOD)
+            assert command.source == STOP
+            np.testing.assert_array_equal(command.ctrl, place)
 
 
 def test_lockstep_waits_for_the_plan_that_is_due() -> None:

@@ -6,7 +6,7 @@ import mujoco
 import numpy as np
 import pytest
 
-from gpc_ros import registry
+from gpc_ros import actuators, registry
 from gpc_ros.config import make
 from gpc_ros.control.base import Planner
 from gpc_ros.control.spc import Spc, SpcParameters
@@ -15,6 +15,7 @@ from gpc_ros.sampling.search import Kind
 from gpc_ros.signals import Estimate, Plan
 from gpc_ros.tasks.base import Start
 from gpc_ros.tasks.cart_pole import CartPole
+from gpc_ros.tasks.crane import Crane
 from gpc_ros.tasks.particle import Particle
 
 QUICK = {"samples": 12, "horizon_s": 0.4, "knots": 4, "noise": 0.3, "interpolation": "zero"}
@@ -184,11 +185,18 @@ class Fragile(CartPole):
         return {"control": (np.where(np.abs(ctrl[..., 0]) > 0.9, np.inf, ctrl[..., 0]),)}
 
 
-def test_a_nominal_without_finite_cost_is_dropped_for_zero() -> None:
+def test_a_nominal_without_finite_cost_is_dropped_for_rest() -> None:
     previous = Plan(stamp_ns=0, start_ns=0, period_ns=100_000_000, knots=np.ones((4, 1)))
     plan = plan_of(spc(Fragile, samples=1, polish=1), estimate(), previous)
     assert np.abs(plan.knots).max() <= 0.9
     assert np.isfinite(plan.cost)
+
+
+def test_without_a_plan_before_servos_begin_where_the_robot_is() -> None:
+    start = Crane().reset(np.random.default_rng(0))
+    planner = spc(Crane, samples=1, polish=0)
+    plan = plan_of(planner, Estimate(0, start.qpos, start.qvel))
+    np.testing.assert_array_equal(plan.knots, np.tile(actuators.rest(Crane().model, start.qpos), (4, 1)))
 
 
 def test_candidates_without_finite_cost_do_not_count() -> None:

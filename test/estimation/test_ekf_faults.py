@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mujoco
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -491,3 +492,27 @@ def test_the_task_model_is_left_alone():
     ekf.update(Measurement(PERIOD_NS, {"position": np.zeros(2)}))
     ekf.update(Measurement(2 * PERIOD_NS, {"position": np.zeros(2)}))
     assert (model.opt.timestep, model.opt.disableflags) == before
+
+
+SERVO = """
+<mujoco><worldbody><body><joint name="arm" axis="0 1 0" damping="1"/><geom type="capsule" size="0.05"
+ fromto="0 0 0 0.5 0 0"/></body></worldbody><actuator><position joint="arm" kp="200" kv="20" ctrllimited="true"
+ ctrlrange="-1 1"/></actuator></mujoco>
+"""
+
+
+def test_without_a_command_a_servo_carries_its_load_and_then_stays_where_it_was_told_to_be() -> None:
+    ekf = Ekf(mujoco.MjModel.from_xml_string(SERVO), EstimatorParameters(), PERIOD_NS)
+
+    def moved(command: Command | None) -> float:
+        found = ekf.predict(ekf.update(measurement, None).stamp_ns + 10 * MS, command)
+        assert found is not None
+        return float(found.qpos[0] - measurement.readings["position"][0])
+
+    measurement = Measurement(PERIOD_NS, {"position": np.array([0.3])})
+    told = Command(2 * PERIOD_NS, np.array([0.8]))
+    assert moved(None) == pytest.approx(0.0, abs=1e-6)
+    assert moved(told) > 1e-3
+    measurement = Measurement(2 * PERIOD_NS, {"position": np.array([0.3])})
+    ekf.update(measurement, told)
+    assert moved(None) == moved(told) > 1e-3

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from gpc_ros import registry
+from gpc_ros import actuators, registry
 from gpc_ros.errors import InvalidModel, InvalidParameter
 from gpc_ros.signals import Command
 from gpc_ros.simulation import model_error
@@ -57,7 +57,7 @@ def test_noise_has_the_given_deviation() -> None:
 @pytest.mark.parametrize("start", ["named", "random"])
 def test_without_a_command_servos_stay_where_the_robot_starts_and_then_where_they_were_told_to_be(start: str) -> None:
     simulation = Simulation(Crane(), SimulationParameters(start=start, noise=EXACT), period_ns=PERIOD)
-    place = np.clip(simulation.data.actuator_length, *simulation.model.actuator_ctrlrange.T)
+    place = actuators.rest(simulation.model, simulation.data.qpos)
     for _ in range(10):
         simulation.step(None)
         np.testing.assert_array_equal(simulation.data.ctrl, place)
@@ -67,6 +67,17 @@ def test_without_a_command_servos_stay_where_the_robot_starts_and_then_where_the
     np.testing.assert_array_equal(simulation.data.ctrl, told)
     simulation.reset()
     assert not np.array_equal(simulation.safe_ctrl, told)
+
+
+@pytest.mark.parametrize("bad", [None, np.full(3, np.nan)])
+def test_the_last_command_is_kept_though_it_is_still_on_its_way(bad: np.ndarray | None) -> None:
+    simulation = Simulation(Crane(), SimulationParameters(actuation_delay_s=2 * PERIOD * 1e-9), period_ns=PERIOD)
+    first, told = np.array([0.1, 0.3, 0.5]), np.array([0.2, 0.4, 0.6])
+    place, seen = simulation.safe_ctrl, []
+    for ctrl in (first, told, *[bad] * 6):
+        simulation.step(None if ctrl is None else Command(simulation.stamp_ns, ctrl, epoch=simulation.epoch))
+        seen.append(simulation.data.ctrl.copy())
+    np.testing.assert_array_equal(seen, [place, place, first, *[told] * 5])
 
 
 @pytest.mark.parametrize("ticks", [0, 1, 5])
