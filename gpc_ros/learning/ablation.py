@@ -74,6 +74,7 @@ def jobs_of(robot: str, seeds: int, share: float) -> list[Job]:
     shorter = {
         "iterations": max(min(configured.iterations, 2), math.ceil(share * configured.iterations)),
         "environments": math.ceil(share * configured.environments),
+        "enough": 0.0,
     }
     found = variants(configured.model_copy(update=shorter), planner, task)
     common = f"{gpc_ros.__version__} {fingerprint.of_robot(robot)}"

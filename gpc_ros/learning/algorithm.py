@@ -221,7 +221,8 @@ class Trainer:
         if not p.validation_starts or record is self.best_record():
             self.best = _copy(self.fit.average)
         where.iteration, where.place = where.iteration + 1, 0
-        where.phase = Phase.COLLECT if where.iteration < p.iterations else Phase.DONE
+        enough = p.enough and record.named and record.success >= p.enough
+        where.phase = Phase.DONE if enough or where.iteration == p.iterations else Phase.COLLECT
 
     def learn_from(self, pairs: Pairs) -> None:
         """Fit the best policy once more, to the data there are and to ``pairs`` as well, with the normalizer it has.

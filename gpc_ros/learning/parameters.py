@@ -81,6 +81,9 @@ class TrainParameters(CollectionParameters, FitParameters):
     network: Architecture = Architecture()
     flow_steps: int = parameter(10, "Euler steps of the flow", ge=1, le=200)
     validation_starts: int = parameter(100, "starts that judge the policy after each iteration; 0: none", ge=0)
+    enough: float = parameter(
+        0.0, "share of these, with the named start, whose success ends the training; 0: it goes to its end", ge=0, le=1
+    )
     threads: int = parameter(2, "threads for the physics; changes no result", ge=1, le=256)
     seed: int = parameter(0, "of all random numbers", ge=0)
 

@@ -211,6 +211,18 @@ def test_the_best_policy_is_kept(verdicts: list[Verdict], best: int, monkeypatch
     assert [record.success for record in trainer.records] == [verdict.success for verdict in verdicts]
 
 
+@pytest.mark.parametrize(
+    ("enough", "success", "named", "iterations"),
+    [(0.9, 0.95, True, 1), (0.9, 0.9, True, 1), (0.9, 0.8, True, 3), (0.9, 1.0, False, 3), (0.0, 1.0, True, 3)],
+)
+def test_success_enough_ends_the_training(
+    enough: float, success: float, named: bool, iterations: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(algorithm, "validate", lambda *_, **__: Verdict(success, named, 1.0))
+    trainer = tiny.finish(tiny.trainer(enough=enough, iterations=3))
+    assert len(trainer.records) == trainer.progress.iteration == iterations
+
+
 def test_without_validation_the_last_policy_is_the_best() -> None:
     trainer = tiny.finish(tiny.trainer(validation_starts=0))
     assert trainer.best_record() is None
