@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 import numpy as np
 
-from gpc_ros import paths
+from gpc_ros import actuators, paths
 from gpc_ros.config import Parameters, parameter
 from gpc_ros.control.base import Planner
 from gpc_ros.control.previous import Grid, warm_start
@@ -59,8 +59,8 @@ def policy_file(robot: str, model_file: str) -> Path:
 class Policy(Planner):
     """The flow policy alone: U = flow(U0, y) from U0 = (1 - a) N(0, I) + a U_previous, U in units of the ctrlrange.
 
-    U_previous is the plan in force, moved in time to the estimate's stamp, or zero without one. With a = 1 nothing
-    is random. The random stream is that of (seed, stamp), so a lost tick does not shift it.
+    U_previous is the plan in force, moved in time to the estimate's stamp, or without one what moves nothing by
+    itself. With a = 1 nothing is random. The random stream is that of (seed, stamp), so a lost tick does not shift it.
 
     Args:
         task: the robot and what it is to do.
@@ -148,8 +148,9 @@ class Policy(Planner):
         if not (np.isfinite(estimate.qpos).all() and np.isfinite(estimate.qvel).all()):
             return np.full((count, *self._shape), np.nan)
         knots = warm_start(previous, estimate, self._grid, self._shape[1])
-        mean = np.zeros(self._shape) if knots is None else self.model.normalized(knots)
-        start = np.repeat(mean[np.newaxis], count, axis=0)
+        if knots is None:
+            knots = np.tile(actuators.rest(self._task.model, estimate.qpos), (self._shape[0], 1))
+        start = np.repeat(self.model.normalized(knots)[np.newaxis], count, axis=0)
         if level < 1.0:
             rng = np.random.default_rng([self.parameters.seed, max(estimate.stamp_ns, 0)])
             start = (1.0 - level) * rng.standard_normal(start.shape) + level * start

@@ -10,7 +10,6 @@ from dataclasses import dataclass
 import numpy as np
 import torch
 
-from gpc_ros import actuators
 from gpc_ros.control.spc import SpcParameters
 from gpc_ros.errors import InvalidParameter
 from gpc_ros.learning.batched_search import Problem
@@ -76,7 +75,7 @@ class Collector:
         self.physics_steps = 0
         self.scaling = Scaling(task.model)
         self.robots = Environments(task, p.environments, spline=self.spline, period_steps=period_steps)
-        self._plans = self._resting()
+        self._plans = self.robots.resting(self.spline.num_knots)
         self._taught = np.full(p.environments, True)
         self._restarts = Restarts(task, p.restart_share, np.random.default_rng([p.seed, 5]))
 
@@ -94,13 +93,8 @@ class Collector:
         """New episodes, without a plan."""
         self.robots.reset(rng, named_share=self._parameters.named_share)
         self._restarts.place(self.robots, rng)
-        self._plans = self._resting()
+        self._plans = self.robots.resting(self.spline.num_knots)
         self._taught = rng.random(len(self._plans)) < self._parameters.teacher_share
-
-    def _resting(self) -> Array:
-        """Plans (E, K, nu) that move nothing by themselves."""
-        rest = np.stack([actuators.rest(self._task.model, qpos) for qpos in self.robots.qpos])
-        return np.repeat(rest[:, np.newaxis], self.spline.num_knots, axis=1)
 
     def replan(self, policy: FlowPolicy | None, rng: np.random.Generator) -> Replan:
         """Let the teacher improve every robot's plan, then drive the robots on to the next replan."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from gpc_ros import actuators
 from gpc_ros.sampling.rollout import Rollouts
 from gpc_ros.sampling.spline import Spline
 from gpc_ros.signals import Array
@@ -46,6 +47,11 @@ class Environments:
     def observe(self) -> Array:
         """Observations (E, ny)."""
         return self._task.observe(States(self.qpos, self.qvel), self.goal)
+
+    def resting(self, knots: int) -> Array:
+        """Plans (E, ``knots``, nu) that move nothing by themselves."""
+        rest = np.stack([actuators.rest(self._task.model, qpos) for qpos in self.qpos])
+        return np.repeat(rest[:, np.newaxis], knots, axis=1)
 
     def advance(self, plans: Array) -> States:
         """Drive the robots by ``plans`` (E, K, nu) for one period; the states (E, period_steps) that they went through.

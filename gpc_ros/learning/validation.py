@@ -37,7 +37,7 @@ def validate(
     start = task.start(task.named_start)
     robots.qpos[0], robots.qvel[0], robots.goal[0] = start.qpos, start.qvel, start.goal
     scaling, device = Scaling(task.model), policy.device
-    plans = np.broadcast_to(scaling.middle, (starts + 1, *policy.shape))
+    plans = robots.resting(policy.shape[0])
     steps = round(task.episode_s / task.model.opt.timestep)
     qpos, qvel, costs = [], [], np.zeros(starts + 1)
     for _ in range(steps):

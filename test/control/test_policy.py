@@ -53,7 +53,7 @@ def test_a_plan_says_where_it_comes_from(identity: Path) -> None:
     assert plan.end_ns == pytest.approx(STAMP + 1_000_000_000, abs=10)
 
 
-def test_without_a_plan_in_force_it_starts_from_zero(tmp_path: Path, identity: Path) -> None:
+def test_without_a_plan_in_force_it_starts_from_rest(tmp_path: Path, identity: Path) -> None:
     np.testing.assert_array_equal(policy(identity).plan(STATE).knots, np.zeros(SHAPE))
     offset = policies.write(tmp_path / "a.onnx", keep=0.5, offset=0.25)
     np.testing.assert_allclose(policy(offset).plan(STATE).knots, np.full(SHAPE, 0.25), atol=ATOL)

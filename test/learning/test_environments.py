@@ -8,10 +8,12 @@ import pytest
 
 pytest.importorskip("torch")
 
+from gpc_ros import actuators
 from gpc_ros.learning.environments import Environments
 from gpc_ros.sampling.spline import Interpolation, Spline
 from gpc_ros.tasks.base import Task
 from gpc_ros.tasks.cart_pole import CartPole
+from gpc_ros.tasks.crane import Crane
 from gpc_ros.tasks.particle import Particle
 
 
@@ -24,6 +26,15 @@ def started(task: Task, count: int, **options: float) -> Environments:
     robots = environments(task, count)
     robots.reset(np.random.default_rng(0), **options)
     return robots
+
+
+def test_resting_plans_let_each_robot_carry_itself_where_it_is() -> None:
+    robots = started(Crane(), 3)
+    plans = robots.resting(4)
+    assert plans.shape == (3, 4, 3)
+    for qpos, plan in zip(robots.qpos, plans, strict=True):
+        np.testing.assert_array_equal(plan, np.tile(actuators.rest(Crane().model, qpos), (4, 1)))
+    assert np.ptp(plans, axis=0).max() > 0.1  # each its own
 
 
 @pytest.mark.parametrize("period_steps", [1, 3])
