@@ -84,13 +84,13 @@ def test_results_are_there_after_each_training_and_the_same_command_goes_on(
     assert results(tmp_path) == trained
     assert len(trained) == 3
     table = (tmp_path / "table.md").read_text()
-    assert "3 of 28 trainings are done." in table
+    assert "3 of 32 trainings are done." in table
     assert "| 97,  | 97 | 50 | 1 of 1 |" in table
     assert ablate(tmp_path) == 0
-    assert len(set(trained)) == len(trained) == 28
+    assert len(set(trained)) == len(trained) == 32
     assert ablate(tmp_path) == 0
-    assert len(trained) == 28
-    assert "28 trainings, 28 of them in" in capsys.readouterr().out
+    assert len(trained) == 32
+    assert "32 trainings, 32 of them in" in capsys.readouterr().out
 
 
 def test_a_failure_is_in_the_table_and_tried_again(
@@ -115,11 +115,11 @@ def test_results_of_other_settings_are_neither_taken_nor_lost(tmp_path: Path, tr
     assert ablate(tmp_path) == 0
     trained.clear()
     assert ablate(tmp_path, "--share", "1") == 0
-    assert len(trained) == 28
+    assert len(trained) == 32
     trained.clear()
     assert ablate(tmp_path) == 0
     assert trained == []
-    assert len(results(tmp_path)) == 56
+    assert len(results(tmp_path)) == 64
 
 
 def test_without_a_name_results_are_kept_all_the_same(
