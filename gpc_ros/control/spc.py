@@ -149,7 +149,7 @@ class Spc(Planner):
         setup.evaluator.begin(estimate.qpos, estimate.qvel, self._goal)
         search = Search(setup.parameters, setup.evaluator, setup.rule, setup.random(estimate.stamp_ns), stop)
         found = search.run(nominal, seeds)
-        if found is None:
+        if found is None and previous is not None:
             found = search.run(setup.nominal(estimate, None), seeds)
         if found is None:
             return None

@@ -12,6 +12,7 @@ Letters: B batch, K knots, nu actuators, ny observation, S Euler steps, C channe
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -113,6 +114,13 @@ class _Graph:
     def scaled(self, x: str, factor: float) -> str:
         return self.add("Mul", x, self.constant(factor))
 
+    def clipped(self, x: str) -> str:
+        return self.add("Clip", x, *self._ends)
+
+    @cached_property
+    def _ends(self) -> tuple[str, str]:
+        return self.constant(-1.0), self.constant(1.0)
+
 
 def _conditions(graph: _Graph, w: Mapping[str, Array], weight: Array, biases: Array) -> str:
     """For all steps at once (B, S * o): ``weight`` (o, features) times the features plus ``biases`` (S, o).
@@ -147,7 +155,7 @@ def _euler(graph: _Graph, plan: str, output: str, left: int, metadata: PolicyMet
         moved = output
     else:
         moved = graph.add("Add", graph.scaled(plan, 1.0 - 1.0 / left), graph.scaled(output, 1.0 / left))
-    return graph.add("Clip", moved, graph.constant(-1.0), graph.constant(1.0))
+    return graph.clipped(moved)
 
 
 def _times(metadata: PolicyMetadata) -> Array:

@@ -106,10 +106,7 @@ class Simulation:
 
     @property
     def safe_ctrl(self) -> Array:
-        """Command (nu,) that is applied when none comes: servos stay where they were told to be, all else gets zero.
-
-        Zero, or the limit next to it.
-        """
+        """Command (nu,) when none comes: servos stay where told to be, all else gets zero or the limit next to it."""
         return self._safe(self._told)
 
     def _safe(self, told: Array) -> Array:
