@@ -19,7 +19,7 @@ from gpc_ros.estimation.command_log import CommandLog
 from gpc_ros.estimation.ekf import Ekf
 from gpc_ros.estimation.truth import Truth
 from gpc_ros.node_parameters import PARAMETERS, check_together
-from gpc_ros.signals import NS_PER_S, Command, Estimate
+from gpc_ros.signals import NS_PER_S, Array, Command, Estimate
 from gpc_ros.simulation.parameters import EXACT_SENSORS
 from gpc_ros.simulation.run_log import RunLog
 from gpc_ros.simulation.simulation import Simulation
@@ -58,9 +58,7 @@ class ClosedLoop:
 
     def _begin(self) -> None:
         self.log.clear()
-        self.log.goal = self.simulation.goal
-        for planner in self.planners.values():
-            planner.set_goal(self.simulation.goal)
+        self.set_goal(self.simulation.goal)
 
     def _planner(self, name: str) -> Planner:
         """The planner of that name, made when it is first wanted."""
@@ -69,6 +67,12 @@ class ClosedLoop:
             self.planners[name] = kind.make(self.task, self._parameters)
             self.planners[name].set_goal(self.simulation.goal)
         return self.planners[name]
+
+    def set_goal(self, goal: Array) -> None:
+        """Pursue ``goal`` (ng,) from the next tick on, and judge by it."""
+        self.simulation.goal = self.log.goal = goal
+        for planner in self.planners.values():
+            planner.set_goal(goal)
 
     def run(self, duration_s: float) -> RunLog:
         """Run for ``duration_s`` of simulated time."""

@@ -14,6 +14,7 @@ import numpy as np
 from gpc_ros.closed_loop import ClosedLoop, Overrides
 from gpc_ros.simulation.run_log import RunLog
 
+K = TypeVar("K")
 T = TypeVar("T")
 
 NAMED = -1
@@ -75,14 +76,14 @@ def evaluate(
     }
 
 
-def spread(function: Callable[[int], T], indices: Sequence[int], jobs: int) -> Iterator[T]:
-    """``function`` of each index in order, on ``jobs`` processes."""
+def spread(function: Callable[[K], T], cases: Sequence[K], jobs: int) -> Iterator[T]:
+    """``function`` of each case in order, on ``jobs`` processes."""
     if jobs == 1:
-        yield from map(function, indices)
+        yield from map(function, cases)
         return
     # spawn: a fork would copy thread pools without their threads
     with ProcessPoolExecutor(jobs, mp_context=multiprocessing.get_context("spawn")) as pool:
-        yield from pool.map(function, indices)
+        yield from pool.map(function, cases)
 
 
 def _statistics(runs: Sequence[Mapping[str, Any]]) -> dict[str, Any]:

@@ -122,6 +122,7 @@ class Collector:
             answer.seed,
         )
         robots.advance(self._plans + p.exploration * self.scaling.half * noise)
+        self._change_goals(rng)
         return replan
 
     def arrays(self) -> dict[str, Array]:
@@ -152,6 +153,14 @@ class Collector:
         ending, beginning = ending / certain, beginning / certain
         changed = rng.random(len(self._taught)) < np.where(self._taught, beginning, ending)
         self._taught = self._taught ^ changed
+
+    def _change_goals(self, rng: np.random.Generator) -> None:
+        """Give some robots the goal of another random start, where they are."""
+        if not self._parameters.goal_s:
+            return
+        chance = self.robots.period_steps * self.spline.timestep_s / self._parameters.goal_s
+        for row in np.flatnonzero(rng.random(len(self.robots.goal)) < chance):
+            self.robots.goal[row] = self._task.reset(rng).goal
 
     def _shifted(self, plans: Array) -> Array:
         if not self._parameters.shift:

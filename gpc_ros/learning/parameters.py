@@ -48,6 +48,9 @@ class CollectionParameters(Parameters):
         ge=0,
         le=1,
     )
+    goal_s: float = parameter(
+        0.0, "mean time after which a robot gets a new goal within its episode; 0: never", unit="s", ge=0
+    )
     terminal_value: bool = parameter(False, "learn a cost-to-go and plan with it in place of the terminal cost")
 
 

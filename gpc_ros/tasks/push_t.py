@@ -67,6 +67,10 @@ class PushT(Task):
         yaw = qpos[..., 2] - turn
         return np.stack((*seen, np.cos(yaw), np.sin(yaw)), axis=-1)
 
+    def mirror(self) -> tuple[Array, Array]:
+        """Left and right of the T, and of the table, are alike."""
+        return np.diag((-1, 1, -1, 1, 1, -1)).astype(float), np.diag((-1.0, 1.0))
+
     def reset(self, rng: np.random.Generator) -> Start:
         """T anywhere within 20 cm along x and y, turned anyhow, finger too, where it may overlap the T; all slow."""
         qpos = rng.uniform(-_REACH, _REACH, 5)

@@ -9,6 +9,7 @@ from typing import ClassVar
 import mujoco
 import numpy as np
 from numpy.typing import NDArray
+from scipy.linalg import block_diag
 
 from gpc_ros.signals import Array
 from gpc_ros.tasks.base import Residuals, Start, States, Task
@@ -56,6 +57,11 @@ class Walker(Task):
         wrong = (self.speed(states) - goal[..., 0])[..., np.newaxis]
         seen = (np.cos(pitch), np.sin(pitch), states.qpos[..., :1], states.qpos[..., 3:], states.qvel, wrong)
         return np.concatenate(seen, axis=-1)
+
+    def mirror(self) -> tuple[Array, Array]:
+        """The legs are alike, and in a plane either may be the left one."""
+        legs = np.eye(6)[[3, 4, 5, 0, 1, 2]]
+        return block_diag(np.eye(3), legs, np.eye(3), legs, 1.0), legs
 
     def reset(self, rng: np.random.Generator) -> Start:
         """Any pose of the legs, pitched up to 1.5 rad, up to 5 cm above or below standing height, nearly at rest.

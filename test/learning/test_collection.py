@@ -14,6 +14,7 @@ from gpc_ros.errors import InvalidParameter  # noqa: E402
 from gpc_ros.learning.collection import Collector, Replan, teacher_parameters  # noqa: E402
 from gpc_ros.sampling.spline import Interpolation  # noqa: E402
 from gpc_ros.tasks.base import Task  # noqa: E402
+from gpc_ros.tasks.crane import Crane  # noqa: E402
 from gpc_ros.tasks.particle import Particle  # noqa: E402
 from gpc_ros.tasks.pendulum import Pendulum  # noqa: E402
 
@@ -116,6 +117,17 @@ def test_samples_of_the_policy_start_as_warm_as_asked(level: float, noise: float
     assert drawn.shape == (400, 3, 1)
     np.testing.assert_allclose(drawn.mean(), level * 0.8, atol=0.1)
     np.testing.assert_allclose(drawn.std(), noise, atol=0.05)
+
+
+def test_robots_get_new_goals_within_an_episode() -> None:
+    goals = []
+    for goal_s in (0.0, 0.4):
+        found = collector(Crane(), environments=100, samples=1, polish=0, goal_s=goal_s)
+        first, rng = found.robots.goal.copy(), np.random.default_rng(2)
+        found.replan(None, rng)
+        goals.append((found.robots.goal != first).any(axis=1).mean())
+    np.testing.assert_allclose(goals, [0.0, 0.04 / 0.4], atol=0.08)
+    assert goals[1] > 0.0
 
 
 def test_a_policy_may_only_drive() -> None:

@@ -1,0 +1,68 @@
+"""Mean cost per step of sampling, of the policy and of both, at equal numbers of candidates."""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+from rich.console import Console
+from rich.table import Table
+
+from gpc_ros import fingerprint, reference_costs
+from gpc_ros.cli import arguments
+from gpc_ros.control.policy import shipped
+from gpc_ros.ledger import Key, Ledger
+from gpc_ros.policy import verify
+
+HELP = "mean cost per step of sampling, policy and both"
+_WAYS = {
+    "sampling, 128 candidates": ("sampling", {"samples": 128}),
+    "policy alone": ("policy", {"samples": 0}),
+    "64 candidates and 64 of the policy": ("seeded", {"samples": 64, "seeds": 64}),
+}
+"""What is compared, at equal numbers of candidates, by the heading of its column."""
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Its own arguments."""
+    parser.add_argument("--robot", action="append", metavar="ROBOT", help="only this one; any number of times")
+    parser.add_argument(
+        "--starts", type=arguments.at_least(2), default=50, metavar="N", help="random starts (default: 50)"
+    )
+
+
+def run(args: argparse.Namespace) -> int:
+    """Run the protocol and print the table; the exit code."""
+    table = Table("robot", "", *_WAYS, "64 and one polish", "seeded cheaper in")
+    ledger = Ledger(args.out)
+    records = []
+    for robot in args.robot or reference_costs.PROTOCOLS:
+        protocol = reference_costs.protocol(robot)
+        published = {"sampling": protocol.sampling, "policy": protocol.policy, "seeded": protocol.seeded}
+        learned = shipped(robot).is_file()
+        ways = {name: way for name, way in _WAYS.values() if learned or name == "sampling"}
+        found = {name: _costs(ledger, robot, args, **way) for name, way in ways.items()}
+        found["polished"] = _costs(ledger, robot, args, samples=64, polish=1)
+        cheaper = f"{np.mean(found['seeded'] < found['sampling']):.0%}" if learned else ""
+        table.add_row(robot, "published", *(f"{mean} +- {std}" for mean, std in published.values()))
+        table.add_row("", "here", *(_words(found.get(name)) for name in (*published, "polished")), cheaper)
+        costs = {name: values.tolist() for name, values in found.items()}
+        records.append({"robot": robot, "published": published, "costs": costs})
+    Console().print(table)
+    arguments.write_json(args.json, records)
+    return 0
+
+
+def _words(costs: np.ndarray | None) -> str:
+    return "no policy" if costs is None else f"{costs.mean():.3g} +- {costs.std(ddof=1):.2g}"
+
+
+def _costs(ledger: Ledger, robot: str, args: argparse.Namespace, **way: int) -> np.ndarray:
+    asked = way["samples"] == 0 or way.get("seeds", 0) > 0
+    made_by = verify.read(shipped(robot))[1].sha256 if asked else ""
+    about = {"robot": robot, "model": fingerprint.of_robot(robot), "policy": made_by, "way": way}
+    return np.array(ledger.results(_cost, [{**about, "start": start} for start in range(args.starts)], args.jobs))
+
+
+def _cost(key: Key) -> float:
+    return reference_costs.mean_cost(key["robot"], key["start"], **key["way"])

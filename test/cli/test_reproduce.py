@@ -1,0 +1,44 @@
+"""``gpc reproduce``: tables beside the published figures, gone on with where they were interrupted."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from gpc_ros import goal_tour, reference_costs
+from gpc_ros.cli.main import main
+
+
+def test_table2_beside_the_published_times(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(goal_tour, "LIMIT_S", 0.02)
+    command = ["reproduce", "table2", "--planner", "hold", "--goals", "2", "--jobs", "1"]
+    files = ["--out", str(tmp_path / "kept.json"), "--json", str(tmp_path / "table.json")]
+    assert main([*command, *files]) == 0
+    printed = capsys.readouterr().out
+    assert "published, no randomization" in printed
+    assert "165" in printed
+    (record,) = json.loads((tmp_path / "table.json").read_text())
+    assert record["tours"] == record["tours_with_error"] == [{"total_s": pytest.approx(0.04), "reached": 0}]
+    monkeypatch.setattr(goal_tour, "run", None)
+    assert main([*command, *files]) == 0, "known by now"
+    assert capsys.readouterr().out == printed
+
+
+def test_costs_of_one_robot(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(reference_costs, "mean_cost", lambda robot, start, **way: start + way["samples"])
+    assert main(["reproduce", "costs", "--robot", "pendulum", "--starts", "3", "--jobs", "1"]) == 0
+    printed = capsys.readouterr().out
+    assert "0.92 +- 0.43" in printed
+    assert "129 +- 1" in printed
+
+
+def test_an_unknown_planner_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", "table2", "--planner", "magic"]) == 2
+    assert "unknown --planner 'magic'. Valid: hold, policy" in capsys.readouterr().err
