@@ -25,7 +25,7 @@ ONNX = {"onnx", "onnxruntime"}
 UNSAFE_MODULES = {"pickle", "cloudpickle", "dill", "marshal", "shelve", "joblib"}
 UNSAFE_CALLS = {"eval", "exec", "yaml.load", "yaml.unsafe_load", "os.system", "os.popen", "torch.load"}
 UNSAFE_OPTIONS = {("shell", True), ("allow_pickle", True), ("weights_only", False)}
-GENERATORS = {"Generator", "default_rng", "SeedSequence", "PCG64", "BitGenerator"}
+GENERATORS = {"Generator", "RandomState", "default_rng", "SeedSequence", "PCG64", "BitGenerator"}
 
 # What the modules below a folder may not import, wherever the import stands. The rest of the core obeys "".
 SHELLS = ("gpc_ros.nodes", "gpc_ros.cli", "gpc_ros.learning")

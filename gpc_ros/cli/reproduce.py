@@ -6,9 +6,9 @@ import argparse
 from pathlib import Path
 from typing import Any
 
-from gpc_ros.cli import arguments, reproduce_costs, reproduce_table2
+from gpc_ros.cli import arguments, reproduce_costs, reproduce_table1, reproduce_table2
 
-_PROTOCOLS = {"costs": reproduce_costs, "table2": reproduce_table2}
+_PROTOCOLS = {"costs": reproduce_costs, "table1": reproduce_table1, "table2": reproduce_table2}
 
 
 def add_parser(subparsers: Any) -> argparse.ArgumentParser:

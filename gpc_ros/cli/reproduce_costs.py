@@ -12,7 +12,6 @@ from gpc_ros import fingerprint, reference_costs
 from gpc_ros.cli import arguments
 from gpc_ros.control.policy import shipped
 from gpc_ros.ledger import Key, Ledger
-from gpc_ros.policy import verify
 
 HELP = "mean cost per step of sampling, policy and both"
 _WAYS = {
@@ -58,6 +57,8 @@ def _words(costs: np.ndarray | None) -> str:
 
 
 def _costs(ledger: Ledger, robot: str, args: argparse.Namespace, **way: int) -> np.ndarray:
+    from gpc_ros.policy import verify
+
     asked = way["samples"] == 0 or way.get("seeds", 0) > 0
     made_by = verify.read(shipped(robot))[1].sha256 if asked else ""
     about = {"robot": robot, "model": fingerprint.of_robot(robot), "policy": made_by, "way": way}

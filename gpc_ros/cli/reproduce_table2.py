@@ -16,7 +16,6 @@ from gpc_ros.cli import arguments
 from gpc_ros.control.executive import check_planner
 from gpc_ros.control.policy import policy_file
 from gpc_ros.ledger import Key, Ledger
-from gpc_ros.policy import verify
 
 HELP = "the crane's time for 51 goals, with and without model error"
 _PUBLISHED = {
@@ -66,6 +65,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _settings(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """What is to be run, by the name of its row."""
+    from gpc_ros.policy import verify
+
     found = {}
     for planner in args.planner or ["policy"]:
         check_planner(planner, "--planner")

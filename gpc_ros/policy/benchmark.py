@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 
 import numpy as np
@@ -62,3 +63,14 @@ def plan_and_bare(policy: OnnxPolicy) -> tuple[Callable[[], object], Callable[[]
     start, observation = rng.standard_normal((1, *policy.metadata.shape)), rng.standard_normal(size)
     feeds = {"start": start.astype(np.float32), "observation": observation.astype(np.float32)[np.newaxis]}
     return lambda: policy.plans(start, observation), lambda: policy.session.run(None, feeds)
+
+
+def plan_ms(policy: OnnxPolicy, calls: int = 500) -> float:
+    """Median time [ms] of one plan, of ``calls``."""
+    plan, _ = plan_and_bare(policy)
+    times = np.empty(calls)
+    for index in range(calls):
+        begin = time.perf_counter()
+        plan()
+        times[index] = time.perf_counter() - begin
+    return 1e3 * float(np.median(times))

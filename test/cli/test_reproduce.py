@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from gpc_ros import goal_tour, reference_costs
+from gpc_ros import evaluation, goal_tour, reference_costs
 from gpc_ros.cli.main import main
 
 
@@ -42,3 +42,24 @@ def test_costs_of_one_robot(
 def test_an_unknown_planner_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["reproduce", "table2", "--planner", "magic"]) == 2
     assert "unknown --planner 'magic'. Valid: hold, policy" in capsys.readouterr().err
+
+
+def test_table1_of_a_robot_with_a_policy_and_of_one_without(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setattr(evaluation, "run_start", lambda setting, start: {"success": start != 1})
+    command = ["reproduce", "table1", "--robot", "pendulum", "--robot", "humanoid", "--starts", "4", "--jobs", "1"]
+    assert main([*command, "--json", str(tmp_path / "table.json")]) == 0
+    printed = capsys.readouterr().out
+    assert "0:00:30" in printed
+    assert "3 of 4" in printed
+    assert "no policy" in printed
+    pendulum, humanoid = json.loads((tmp_path / "table.json").read_text())
+    assert pendulum["seeded_spc"] == pendulum["policy"] == 3
+    assert pendulum["training_s"] > 1.0
+    assert pendulum["inference_ms"] > 0.0
+    assert humanoid == {"robot": "humanoid"}
+    assert main([*command, "--robot", "acrobot"]) == 2
+    assert "unknown robot of Table I 'acrobot'. Valid: cart_pole, crane" in capsys.readouterr().err
