@@ -18,6 +18,7 @@ ONNX = "onnx>=1.18,<2"
 POLICY = ["onnxruntime>=1.21,<2", ONNX]
 PLOT = "matplotlib>=3.9,<4"
 WATCH = ["viser>=1.0,<2", "mcap>=1.2,<2"]  # the web page, recordings
+RAY = "ray>=2.60,<3"
 LEARNING = [*POLICY, PLOT, "torch>=2.6,<3", "tensorboard>=2.18,<3"]
 
 
@@ -66,6 +67,7 @@ setup(
         "policy": POLICY,
         "policy-gpu": ["onnxruntime-gpu[cuda,cudnn]>=1.21,<2", ONNX],  # in place of policy: both are one module
         "learning": LEARNING,
+        "ray": [*LEARNING, RAY],  # data collection on a cluster
         "watch": [*WATCH, PLOT],
         "test": [
             *LEARNING,
@@ -74,6 +76,7 @@ setup(
             "hypothesis>=6.100,<7",
             "mypy>=1.11,<3",
             "pytest>=8,<10",
+            RAY,
             "ruff>=0.12,<1",
             "selenium>=4.20,<5",
             "setuptools>=65",

@@ -43,6 +43,12 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         help="refine a policy with plans that spc.record kept in DIR; with --from",
     )
     parser.add_argument("--from", type=Path, dest="base", metavar="RUN", help="folder of the training to refine")
+    parser.add_argument(
+        "--ray", metavar="ADDRESS", help="collect data on a Ray cluster: auto, HOST:PORT, or local to start one here"
+    )
+    parser.add_argument(
+        "--ray-workers", type=arguments.at_least(1), metavar="N", help="of the cluster (default: one per CPU)"
+    )
     arguments.add_json(parser, "the figures")
     parser.add_argument(
         "-p",
@@ -65,11 +71,12 @@ def run(args: argparse.Namespace) -> int:
     values = _overrides(args)
     folder = args.out or Path("runs") / args.robot
     log = _log(args, folder, values)
-    training = Training(args.robot, folder, **values, log=log, restart=args.restart)
     console = Console()
-    _banner(console, training)
-    with _interruptible() as stopped:
-        ended = _train(console, training, args, stopped)
+    with _teachers(args, console) as teachers:
+        training = Training(args.robot, folder, **values, log=log, restart=args.restart, teachers=teachers)
+        _banner(console, training)
+        with _interruptible() as stopped:
+            ended = _train(console, training, args, stopped)
     arguments.write_json(args.json, training.figures())
     if not ended:
         command = "the same command without --restart" if args.restart else "the same command"
@@ -106,6 +113,28 @@ def _log(args: argparse.Namespace, folder: Path, values: dict[str, Any]) -> tupl
     if args.base.resolve() == folder.resolve():
         raise GpcError(f"--out {folder} is the training to refine; choose another folder")
     return args.base / checkpoint.NAME, args.from_log
+
+
+@contextlib.contextmanager
+def _teachers(args: argparse.Namespace, console: Console) -> Iterator[Any]:
+    """What makes the teacher: threads of this process, or workers on Ray for as long as the context lasts."""
+    from gpc_ros.learning.teacher import Teacher
+
+    if args.ray is None:
+        if args.ray_workers is not None:
+            raise GpcError(f"--ray-workers {args.ray_workers}: goes with --ray ADDRESS")
+        yield Teacher
+        return
+    if args.from_log is not None:
+        raise GpcError("--ray: a refinement learns from the plans in --from-log and collects none; leave --ray out")
+    from gpc_ros.learning.ray_teacher import Cluster
+
+    def say(line: str) -> None:
+        console.print(line, highlight=False, soft_wrap=True)
+
+    with contextlib.closing(Cluster(args.ray, args.robot, workers=args.ray_workers, say=say)) as cluster:
+        say(f"Ray at {args.ray}: data by {cluster.count} worker(s)")
+        yield cluster.teacher
 
 
 @contextlib.contextmanager

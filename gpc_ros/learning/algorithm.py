@@ -27,6 +27,7 @@ from gpc_ros.learning.collection import Collector, Replan, teacher_parameters
 from gpc_ros.learning.fit import Data, Fit
 from gpc_ros.learning.networks import FlowPolicy
 from gpc_ros.learning.parameters import TrainParameters
+from gpc_ros.learning.teacher import MakesTeacher, Teacher
 from gpc_ros.learning.validation import Verdict, validate
 from gpc_ros.learning.value import TerminalValueNetwork
 from gpc_ros.signals import Array
@@ -81,19 +82,21 @@ class Progress:
 
 
 class Trainer:
-    """Trains one policy, slice by slice.
+    """Trains one policy, slice by slice; whichever teacher it is that ``teachers`` makes, it learns the same.
 
     Attributes:
         progress: where the training stands.
         records: figures of the iterations, the present one last.
     """
 
-    def __init__(self, task: Task, parameters: TrainParameters, spc: SpcParameters) -> None:
+    def __init__(
+        self, task: Task, parameters: TrainParameters, spc: SpcParameters, teachers: MakesTeacher = Teacher
+    ) -> None:
         torch.set_num_threads(1)  # for networks and batches of these sizes, sharing the work costs more than it saves
         self.task, self.parameters, self.spc = task, parameters, teacher_parameters(parameters, spc)
         self.progress = Progress()
         self.records: list[Record] = []
-        self.collector = Collector(task, parameters, self.spc)
+        self.collector = Collector(task, parameters, self.spc, teachers)
         self.device = torch.device("cuda" if torch.cuda.is_available() else "cpu")
         torch.manual_seed(parameters.seed)
         observation = self.collector.robots.observe().shape[1]

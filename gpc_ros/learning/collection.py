@@ -19,7 +19,7 @@ from gpc_ros.learning.networks import FlowPolicy
 from gpc_ros.learning.parameters import CollectionParameters, TrainParameters
 from gpc_ros.learning.restarts import Restarts
 from gpc_ros.learning.scaling import Scaling
-from gpc_ros.learning.teacher import Teacher
+from gpc_ros.learning.teacher import MakesTeacher, Teacher, Teaches
 from gpc_ros.sampling.objective import TerminalValue
 from gpc_ros.signals import Array
 from gpc_ros.tasks.base import States, Task
@@ -48,6 +48,7 @@ class Collector:
         task: the robot and what it is to do.
         parameters: of the training.
         spc: of the teacher, see ``teacher_parameters``.
+        teachers: makes the teacher, and another one for each learned value.
 
     Attributes:
         spline: how plans become controls.
@@ -59,10 +60,12 @@ class Collector:
         UnknownName: a weight for a cost term that the task does not have.
     """
 
-    def __init__(self, task: Task, parameters: TrainParameters, spc: SpcParameters) -> None:
+    def __init__(
+        self, task: Task, parameters: TrainParameters, spc: SpcParameters, teachers: MakesTeacher = Teacher
+    ) -> None:
         p = parameters
         self._task, self._parameters = task, parameters
-        self._spc = spc
+        self._spc, self._teachers = spc, teachers
         self._teacher = self._make_teacher()
         self.spline = self._teacher.spline
         step_s = self.spline.timestep_s
@@ -79,15 +82,22 @@ class Collector:
         self._taught = np.full(p.environments, True)
         self._restarts = Restarts(task, p.restart_share, np.random.default_rng([p.seed, 5]))
 
+    @property
+    def workers(self) -> str:
+        """Among whom the work is divided, in words."""
+        return self._teacher.workers
+
     def use_value(self, value: TerminalValue) -> None:
         """Plan with ``value`` in place of the terminal cost from now on."""
         self._teacher = self._make_teacher(value)
 
-    def _make_teacher(self, value: TerminalValue | None = None) -> Teacher:
+    def _make_teacher(self, value: TerminalValue | None = None) -> Teaches:
         p, spread = self._parameters, None
         if p.nearby and p.polish:
             spread = p.nearby_spread * start_spread(self._task, np.random.default_rng([p.seed, 5]))
-        return Teacher(self._task, self._spc, beside=p.nearby, spread=spread, threads=p.threads, terminal_value=value)
+        return self._teachers(
+            self._task, self._spc, beside=p.nearby, spread=spread, threads=p.threads, terminal_value=value
+        )
 
     def begin(self, rng: np.random.Generator) -> None:
         """New episodes, without a plan."""

@@ -6,7 +6,9 @@ Letters: E environments, M nearby states, nv velocities.
 from __future__ import annotations
 
 import itertools
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from typing import Protocol
 
 import numpy as np
 
@@ -14,8 +16,41 @@ from gpc_ros.control.spc import SpcParameters
 from gpc_ros.learning.batched_search import Answer, BatchedSearch, Beside, Problem
 from gpc_ros.learning.nearby import Nearby
 from gpc_ros.sampling.objective import TerminalValue
+from gpc_ros.sampling.spline import Spline
 from gpc_ros.signals import Array
 from gpc_ros.tasks.base import Task
+
+Share = tuple[Problem, list[np.random.Generator]]
+"""Some of the environments, and the generator of each."""
+
+
+class Teaches(Protocol):
+    """What improves the plans of many environments; ``spline`` is how plans become controls, ``workers`` says on what.
+
+    The answers depend on the problem, the generator and the settings, never on how the work is divided.
+    """
+
+    spline: Spline
+    workers: str
+
+    def improve(self, problem: Problem, rng: np.random.Generator) -> Answer:
+        """One replan in each environment."""
+
+
+class MakesTeacher(Protocol):
+    """Makes a teacher, as ``Teacher`` does from the same arguments."""
+
+    def __call__(
+        self,
+        task: Task,
+        parameters: SpcParameters,
+        *,
+        beside: int,
+        spread: Array | None,
+        threads: int,
+        terminal_value: TerminalValue | None,
+    ) -> Teaches:
+        """A new teacher, which replaces the one made before."""
 
 
 class Teacher:
@@ -31,6 +66,7 @@ class Teacher:
 
     Attributes:
         spline: how plans become controls.
+        workers: among whom the work is divided, in words.
 
     Raises:
         InvalidParameter, UnknownName: as ``BatchedSearch``.
@@ -46,24 +82,42 @@ class Teacher:
         threads: int = 1,
         terminal_value: TerminalValue | None = None,
     ) -> None:
-        near = None if spread is None or not beside else Nearby(task.model, beside, spread)
-        self._workers = [BatchedSearch(task, parameters, near, terminal_value) for _ in range(max(1, threads))]
-        self._pool = ThreadPoolExecutor(len(self._workers))
-        self.spline = self._workers[0].spline
+        self._searches = [search(task, parameters, beside, spread, terminal_value) for _ in range(max(1, threads))]
+        self._pool = ThreadPoolExecutor(len(self._searches))
+        self.spline = self._searches[0].spline
+        self.workers = f"{len(self._searches)} threads"
 
     def improve(self, problem: Problem, rng: np.random.Generator) -> Answer:
         """One replan in each environment."""
-        count = len(problem.qpos)
-        generators = rng.spawn(count)
-        edges = np.linspace(0, count, len(self._workers) + 1).round().astype(int)
-        rows = [slice(a, b) for a, b in itertools.pairwise(edges) if a < b]
-        work = [
-            self._pool.submit(worker.improve, problem.part(part), generators[part])
-            for worker, part in zip(self._workers, rows, strict=False)
-        ]
-        answers = [job.result() for job in work]
-        plans, costs, drawn, seed = (
-            np.concatenate([getattr(a, name) for a in answers]) for name in ("plans", "costs", "drawn", "seed")
-        )
-        near = Beside(*(np.concatenate([getattr(a.beside, name) for a in answers]) for name in Beside.__slots__))
-        return Answer(plans, costs, drawn, seed, near, sum(answer.physics_steps for answer in answers))
+        shares = divided(problem, rng, len(self._searches))
+        work = [self._pool.submit(each.improve, *share) for each, share in zip(self._searches, shares, strict=False)]
+        return joined([job.result() for job in work])
+
+
+def search(
+    task: Task, parameters: SpcParameters, beside: int, spread: Array | None, terminal_value: TerminalValue | None
+) -> BatchedSearch:
+    """What one worker of a teacher with these settings plans with."""
+    near = None if spread is None or not beside else Nearby(task.model, beside, spread)
+    return BatchedSearch(task, parameters, near, terminal_value)
+
+
+def divided(problem: Problem, rng: np.random.Generator, parts: int) -> list[Share]:
+    """The environments in order, in at most ``parts`` shares of about the same size, none of them empty.
+
+    Each environment has a generator of its own, so that it does not matter who works on it.
+    """
+    count = len(problem.qpos)
+    generators = rng.spawn(count)
+    edges = np.linspace(0, count, parts + 1).round().astype(int)
+    rows = [slice(a, b) for a, b in itertools.pairwise(edges) if a < b]
+    return [(problem.part(part), generators[part]) for part in rows]
+
+
+def joined(answers: Sequence[Answer]) -> Answer:
+    """The answers to all shares of a problem, in order, as one."""
+    plans, costs, drawn, seed = (
+        np.concatenate([getattr(a, name) for a in answers]) for name in ("plans", "costs", "drawn", "seed")
+    )
+    near = Beside(*(np.concatenate([getattr(a.beside, name) for a in answers]) for name in Beside.__slots__))
+    return Answer(plans, costs, drawn, seed, near, sum(answer.physics_steps for answer in answers))

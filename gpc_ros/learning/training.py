@@ -19,6 +19,7 @@ from gpc_ros.learning import checkpoint
 from gpc_ros.learning.algorithm import Record, Trainer
 from gpc_ros.learning.parameters import TrainParameters
 from gpc_ros.learning.refinement import from_log
+from gpc_ros.learning.teacher import MakesTeacher, Teacher
 from gpc_ros.node_parameters import SpcNodeParameters
 from gpc_ros.tasks.base import Task
 
@@ -37,6 +38,7 @@ class Training:
         spc: the same of the section ``spc``.
         log: a checkpoint, and a folder of recorded plans to refine its policy with instead of training a new one.
         restart: begin anew, even if the folder holds a training.
+        teachers: makes the teacher of a new training; it may be another one when the training goes on.
 
     Attributes:
         refines: what a refinement is made from, as ``refinement.from_log`` says; None of a training from nothing.
@@ -60,12 +62,13 @@ class Training:
         spc: Overrides,
         log: tuple[Path, Path] | None = None,
         restart: bool = False,
+        teachers: MakesTeacher = Teacher,
     ) -> None:
         self.folder = folder
         self.file = folder / checkpoint.NAME
         self.refines: dict[str, Any] | None = None
         if log is None:
-            self.trainer = _begin(robot, train, spc)
+            self.trainer = _begin(robot, train, spc, teachers)
             self._settings = {"train": dict(train), "spc": dict(spc)}
         else:
             self.trainer, self.refines = _refine(robot, *log)
@@ -136,7 +139,7 @@ class Training:
             "robot": trainer.task.name,
             "seed": trainer.parameters.seed,
             "version": gpc_ros.__version__,
-            "machine": f"{platform.machine()}, {trainer.parameters.threads} threads, {trainer.device.type}",
+            "machine": f"{platform.machine()}, {trainer.collector.workers}, {trainer.device.type}",
             "wall_s": trainer.progress.wall_s,
             "physics_steps": trainer.collector.physics_steps,
             "iterations": trainer.progress.iteration,
@@ -175,11 +178,11 @@ class Training:
             trainer.restore(about, arrays)
 
 
-def _begin(robot: str, train: Overrides, spc: Overrides) -> Trainer:
+def _begin(robot: str, train: Overrides, spc: Overrides, teachers: MakesTeacher) -> Trainer:
     parameters = config.load(robot, "train", TrainParameters, **train)
     planner = config.load(robot, "spc", SpcNodeParameters, **spc)
     task: Task = registry.load("tasks", robot, Task)()
-    return Trainer(task, parameters, planner)
+    return Trainer(task, parameters, planner, teachers)
 
 
 def _refine(robot: str, file: Path, folder: Path) -> tuple[Trainer, dict[str, Any]]:
