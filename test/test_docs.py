@@ -53,6 +53,12 @@ def parsers() -> dict[str, argparse.ArgumentParser]:
     return {name: importlib.import_module(f"gpc_ros.cli.{file}").add_parser(subparsers) for name, file in names.items()}
 
 
+def options(parser: argparse.ArgumentParser) -> set[str]:
+    """Those of a command, and of what stands below it."""
+    below = [a for a in parser._actions if isinstance(a, argparse._SubParsersAction)]
+    return set(parser._option_string_actions).union(*(options(each) for a in below for each in a.choices.values()))
+
+
 @cache
 def messages() -> list[tuple[int, re.Pattern[str]]]:
     """What the source can say in several words: how many letters of it are fixed, and a pattern of it, filled in."""
@@ -110,9 +116,9 @@ def test_commands_and_their_options_exist(file: Path, tmp_path: Path, monkeypatc
     monkeypatch.chdir(tmp_path)
     for line in spans(file):
         name, *rest = words(line.partition(": ")[0], "gpc") or ["up"]  # of a message, not the remedy at its end
-        assert {word for word in rest if word.startswith("-")} <= parsers()[name]._option_string_actions.keys(), line
+        assert {word for word in rest if word.startswith("-")} <= options(parsers()[name]), line
         option = line.split()[0].partition("=")[0] if re.match(r"--\w", line) else "--help"
-        assert option in OF_OTHERS or any(option in each._option_string_actions for each in parsers().values()), line
+        assert option in OF_OTHERS or any(option in options(each) for each in parsers().values()), line
     for line in typed(file):
         if found := words(line, "gpc"):
             parsers()[found[0]].parse_args(["pendulum" if word == GUEST else word for word in found[1:]])  # or exits
