@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+import gpc_ros
 from gpc_ros.errors import GpcError
 from gpc_ros.evaluation import spread
 
@@ -16,7 +17,7 @@ Key = Mapping[str, Any]
 
 
 class Ledger:
-    """Results by what they are of, written after each.
+    """Results by what they are of and by the version of gpc_ros, written after each.
 
     Args:
         file: JSON, made when there is a first result; None: results are kept in memory only.
@@ -55,4 +56,4 @@ class Ledger:
 
 
 def _name(key: Key) -> str:
-    return json.dumps(key, sort_keys=True)
+    return json.dumps({"gpc_ros": gpc_ros.__version__, **key}, sort_keys=True)

@@ -32,6 +32,13 @@ def test_what_is_known_is_not_computed_again(tmp_path: Path) -> None:
     assert Ledger(file).results(unknown, [{"of": "square", "x": 2}]) == [4], "the order of names is of no account"
 
 
+def test_another_version_computes_anew(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    Ledger(tmp_path / "results.json").results(square, keys(2))
+    monkeypatch.setattr("gpc_ros.__version__", "99.0")
+    with pytest.raises(AssertionError):
+        Ledger(tmp_path / "results.json").results(unknown, keys(2))
+
+
 def test_processes_change_nothing(tmp_path: Path) -> None:
     assert Ledger(tmp_path / "a.json").results(square, keys(3), 2) == Ledger(None).results(square, keys(3))
 

@@ -15,6 +15,7 @@ from gpc_ros import fingerprint, goal_tour
 from gpc_ros.cli import arguments
 from gpc_ros.control.executive import check_planner
 from gpc_ros.control.policy import policy_file
+from gpc_ros.errors import GpcError
 from gpc_ros.ledger import Key, Ledger
 
 HELP = "the crane's time for 51 goals, with and without model error"
@@ -67,7 +68,7 @@ def _settings(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """What is to be run, by the name of its row."""
     from gpc_ros.policy import verify
 
-    found = {}
+    found: dict[str, dict[str, Any]] = {}
     for planner in args.planner or ["policy"]:
         check_planner(planner, "--planner")
         if planner not in ("policy", "seeded_spc"):
@@ -77,6 +78,8 @@ def _settings(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
             name, equals, file = given.rpartition("=")
             path = policy_file(goal_tour.ROBOT, file)
             named = f"{planner}, {name or Path(file).stem}" if equals or file else planner
+            if named in found:
+                raise GpcError(f"--policy {given}: there is a '{named}' already; call one of them otherwise, NAME=FILE")
             found[named] = {"planner": planner, "policy": str(path.resolve()), "sha256": verify.read(path)[1].sha256}
     return {name: {**setting, "model": fingerprint.of_robot(goal_tour.ROBOT)} for name, setting in found.items()}
 

@@ -9,6 +9,7 @@ import pytest
 
 from gpc_ros import evaluation, goal_tour, reference_costs
 from gpc_ros.cli.main import main
+from gpc_ros.control.policy import shipped
 
 
 def test_table2_beside_the_published_times(
@@ -63,3 +64,10 @@ def test_table1_of_a_robot_with_a_policy_and_of_one_without(
     assert humanoid == {"robot": "humanoid"}
     assert main([*command, "--robot", "acrobot"]) == 2
     assert "unknown robot of Table I 'acrobot'. Valid: cart_pole, crane" in capsys.readouterr().err
+
+
+def test_two_policies_of_one_name_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("onnxruntime")
+    file = str(shipped("crane"))
+    assert main(["reproduce", "table2", "--policy", file, "--policy", file]) == 2
+    assert "there is a 'policy, policy' already; call one of them otherwise, NAME=FILE" in capsys.readouterr().err
