@@ -26,7 +26,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--share", type=_share, default=0.5, metavar="S", help="of the configured robots and iterations (default: 0.5)"
     )
-    parser.add_argument("--jobs", type=arguments.at_least(1), default=2, metavar="J", help="processes (default: 2)")
+    arguments.add_jobs(parser)
     parser.add_argument("--out", type=Path, metavar="FILE", help="write the table there, as Markdown")
     parser.add_argument(
         "--json",

@@ -48,6 +48,11 @@ def add_policy(parser: argparse.ArgumentParser) -> None:
     )
 
 
+def add_jobs(parser: argparse.ArgumentParser) -> None:
+    """``--jobs``: processes among which runs are divided; changes no result."""
+    parser.add_argument("--jobs", type=at_least(1), default=2, metavar="J", help="processes (default: 2)")
+
+
 def overrides(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
     """Parameters given with ``-p`` and by ``add_policy``, by node.
 

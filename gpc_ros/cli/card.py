@@ -32,7 +32,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "--paired-starts", type=arguments.at_least(2), default=50, metavar="N", help="at equal candidates (default: 50)"
     )
-    parser.add_argument("--jobs", type=arguments.at_least(1), default=2, metavar="J", help="processes (default: 2)")
+    arguments.add_jobs(parser)
     parser.add_argument("--machine", default="", help="the machine in words (default: what the system says)")
     return parser
 

@@ -31,9 +31,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument("--rate", type=float, metavar="HZ", help="rate of the loop (default: the robot's)")
     parser.add_argument("--duration", type=arguments.seconds, metavar="S", help="length of a run (default: the task's)")
     parser.add_argument("--estimator", choices=("ekf", "truth"), default="ekf", help="what the controller sees")
-    parser.add_argument(
-        "--jobs", type=arguments.at_least(1), default=2, metavar="J", help="processes (default: 2); changes no result"
-    )
+    arguments.add_jobs(parser)
     parser.add_argument(
         "--plot",
         type=Path,

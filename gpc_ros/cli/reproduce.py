@@ -20,7 +20,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     for name, module in _PROTOCOLS.items():
         each = protocols.add_parser(name, help=module.HELP, description=module.__doc__)
         module.add_arguments(each)
-        each.add_argument("--jobs", type=arguments.at_least(1), default=2, metavar="J", help="processes (default: 2)")
+        arguments.add_jobs(each)
         each.add_argument(
             "--out", type=Path, metavar="FILE", help="keep every result there; the same command goes on from it"
         )
