@@ -43,7 +43,16 @@ def test_processes_change_nothing(tmp_path: Path) -> None:
     assert Ledger(tmp_path / "a.json").results(square, keys(3), 2) == Ledger(None).results(square, keys(3))
 
 
-@pytest.mark.parametrize("content", ["{", "3", '["a"]'])
+def test_what_is_kept_is_replaced_and_found_again(tmp_path: Path) -> None:
+    ledger = Ledger(tmp_path / "results.json")
+    ledger.keep({"x": 1}, {"failed": "for want of memory"})
+    ledger.keep({"x": 1}, {"success": 0.5})
+    found = Ledger(tmp_path / "results.json")
+    assert found.get({"x": 1}) == {"success": 0.5}
+    assert found.get({"x": 2}) is None
+
+
+@pytest.mark.parametrize("content", ["{", "3", '["a"]', '{"robot": "pendulum"}'])
 def test_another_file_is_refused_and_left_alone(tmp_path: Path, content: str) -> None:
     file = tmp_path / "other.json"
     file.write_text(content)
@@ -52,7 +61,7 @@ def test_another_file_is_refused_and_left_alone(tmp_path: Path, content: str) ->
     assert file.read_text() == content
 
 
-def test_a_folder_that_cannot_be_made_is_named(tmp_path: Path) -> None:
+def test_a_folder_that_cannot_be_made_is_named_at_once(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
     with pytest.raises(GpcError, match=r"results\.json: "):
-        Ledger(tmp_path / "file" / "results.json").results(square, keys(1))
+        Ledger(tmp_path / "file" / "results.json")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -14,6 +13,7 @@ from rich.console import Console
 
 from gpc_ros.cli import arguments
 from gpc_ros.errors import GpcError
+from gpc_ros.ledger import Ledger
 
 Result = Mapping[str, Any]
 
@@ -46,20 +46,20 @@ def run(args: argparse.Namespace) -> int:
     console = Console()
     jobs = ablation.jobs_of(args.robot, args.seeds, args.share)
     file = args.json or Path("runs") / f"ablate_{args.robot}.json"
-    results = _read(file)
-    left = [job for job in jobs if "success" not in results.get(job.key, {})]  # what failed may have been out of memory
+    ledger = Ledger(file)
+    left = [job for job in jobs if "success" not in (ledger.get(job.key) or {})]  # a failure may be want of memory
     line = f"{len(jobs)} trainings, {len(jobs) - len(left)} of them in {file} already"
     console.print(line, highlight=False, soft_wrap=True)
-    _save(args, file, jobs, results)
+    _write(args, jobs, ledger)
     try:
         for job, result in ablation.run(left, processes=args.jobs):
-            results[job.key] = {"variant": job.variant, "seed": job.parameters.seed, **result}
-            _save(args, file, jobs, results)
+            ledger.keep(job.key, {"variant": job.variant, **result})
+            _write(args, jobs, ledger)
             console.print(_line(job, result), highlight=False, soft_wrap=True)
     except KeyboardInterrupt:
         console.print(f"interrupted; the same command goes on from {file}", highlight=False, soft_wrap=True)
         return 130
-    console.print(_table(args, jobs, results), highlight=False, soft_wrap=True, markup=False)
+    console.print(_table(args, jobs, ledger), highlight=False, soft_wrap=True, markup=False)
     return 0
 
 
@@ -73,30 +73,12 @@ def _share(text: str) -> float:
     return value
 
 
-def _read(file: Path) -> dict[str, dict[str, Any]]:
-    """The results in ``file`` by the key of their training; none if it is not there."""
+def _write(args: argparse.Namespace, jobs: Sequence[Any], ledger: Ledger) -> None:
     try:
-        found = json.loads(file.read_text())["results"]
-        return {key: dict(result) for key, result in found.items()}
-    except FileNotFoundError:
-        return {}
-    except OSError as error:
-        raise GpcError(f"--json {file}: {error.strerror}") from None
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise GpcError(f"--json {file}: no results of gpc ablate; choose another file") from None
-
-
-def _save(args: argparse.Namespace, file: Path, jobs: Sequence[Any], results: Mapping[str, Result]) -> None:
-    """All results, those of other settings among them, and the table of these; whole or not at all."""
-    beside = file.with_name(f".{file.name}.part")
-    try:
-        file.parent.mkdir(parents=True, exist_ok=True)
-        arguments.write_json(str(beside), {"robot": args.robot, "results": results})
-        beside.replace(file)
         if args.out is not None:
-            args.out.write_text(_table(args, jobs, results))
+            args.out.write_text(_table(args, jobs, ledger))
     except OSError as error:
-        raise GpcError(f"{error.filename}: {error.strerror}") from None
+        raise GpcError(f"{args.out}: {error.strerror}") from None
 
 
 def _line(job: Any, result: Result) -> str:
@@ -106,11 +88,11 @@ def _line(job: Any, result: Result) -> str:
     return f"{name}: {100 * result['success']:.0f} % after {result['wall_s']:.0f} s"
 
 
-def _table(args: argparse.Namespace, jobs: Sequence[Any], results: Mapping[str, Result]) -> str:
-    done = sum(job.key in results for job in jobs)
+def _table(args: argparse.Namespace, jobs: Sequence[Any], ledger: Ledger) -> str:
     rows: dict[str, list[Result | None]] = {}
     for job in jobs:
-        rows.setdefault(job.variant, []).append(results.get(job.key))
+        rows.setdefault(job.variant, []).append(ledger.get(job.key))
+    done = sum(run is not None for runs in rows.values() for run in runs)
     p = jobs[0].parameters
     lines = [
         f"# What each part of the training of {args.robot} is worth",

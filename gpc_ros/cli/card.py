@@ -4,21 +4,20 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import json
 import os
 import platform
-import re
 import shutil
 from collections.abc import Iterator, Mapping
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 from rich.console import Console
 
-import gpc_ros
 from gpc_ros import config, evaluation, fingerprint, model_card, paths
 from gpc_ros.cli import arguments
 from gpc_ros.errors import GpcError
+from gpc_ros.ledger import Key, Ledger
 from gpc_ros.node_parameters import PARAMETERS
 
 
@@ -55,11 +54,8 @@ def run(args: argparse.Namespace) -> int:
     with _writable(out), checkpoint.complete(file):
         out.mkdir(parents=True, exist_ok=True)
         plots.training(about["records"][: metadata.training["iterations"]], out / "training.png")
-    console, results = Console(), {}
-    for name in model_card.SETTINGS:
-        found = results[name] = _evaluated(args, name, policy, metadata.sha256)
-        line = f"{name}: {found['successes']} of {found['starts']}, mean cost {found['mean_cost']:.4g}"
-        console.print(line, highlight=False)
+    console = Console()
+    results = _results(args, policy, metadata.sha256, console)
     machine = args.machine or f"{platform.system()} {platform.machine()}, {os.cpu_count()} cores"
     rate_hz = config.load(args.robot, "controller", PARAMETERS["controller"]).rate_hz
     made = model_card.Made(about["settings"], _command(args), machine, rate_hz)
@@ -85,27 +81,22 @@ def _writable(folder: Path) -> Iterator[None]:
         raise GpcError(f"{error.filename or folder}: {error.strerror}") from None
 
 
-def _evaluated(args: argparse.Namespace, name: str, policy: Path, digest: str) -> Mapping[str, Any]:
-    """The result of one setting: that in the policy's folder, if policy, robot, starts and version are the same."""
-    planner, parameters = model_card.SETTINGS[name]
-    starts = args.starts if name not in (model_card.SEEDED, model_card.SAMPLED) else args.paired_starts
-    key = {
-        "digest": digest,
-        "starts": starts,
-        "fingerprint": fingerprint.of_robot(args.robot),
-        "version": gpc_ros.__version__,
-        "setting": [planner, parameters],
-    }
-    file = policy.with_name(f"eval_{re.sub(r'[^a-z0-9]+', '_', name)}.json")
-    with contextlib.suppress(OSError, ValueError):
-        kept = json.loads(file.read_text())
-        if key.items() <= kept.items():
-            return kept
-    overrides = {node: dict(values) for node, values in parameters.items()}
+def _results(args: argparse.Namespace, policy: Path, digest: str, console: Console) -> dict[str, Mapping[str, Any]]:
+    """By the name of the setting; kept in the policy's folder, from where the same command goes on."""
+    ledger, results = Ledger(policy.with_name("card.json")), {}
+    about = {"model": fingerprint.of_robot(args.robot), "policy": digest}
+    for name, (planner, parameters) in model_card.SETTINGS.items():
+        starts = args.paired_starts if name in (model_card.SEEDED, model_card.SAMPLED) else args.starts
+        key = {**about, "planner": planner, "parameters": parameters, "starts": starts}
+        (found,) = ledger.results(partial(_evaluated, args.robot, policy, args.jobs), [key])
+        results[name] = found
+        line = f"{name}: {found['successes']} of {found['starts']}, mean cost {found['mean_cost']:.4g}"
+        console.print(line, highlight=False)
+    return results
+
+
+def _evaluated(robot: str, policy: Path, jobs: int, key: Key) -> dict[str, Any]:
+    overrides = {node: dict(values) for node, values in key["parameters"].items()}
     overrides.setdefault("policy_server", {})["model_file"] = str(policy.resolve())
-    overrides["controller"] = {"planner": planner}
-    setting = evaluation.Setting(args.robot, overrides=overrides)
-    result = {**evaluation.evaluate(setting, starts, jobs=args.jobs), **key}
-    with _writable(policy.parent):
-        file.write_text(json.dumps(result))
-    return result
+    overrides["controller"] = {"planner": key["planner"]}
+    return evaluation.evaluate(evaluation.Setting(robot, overrides=overrides), key["starts"], jobs=jobs)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import math
 import multiprocessing
 import signal
@@ -12,13 +11,13 @@ from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from typing import Any
 
-import gpc_ros
 from gpc_ros import config, fingerprint, registry
 from gpc_ros.config import make
 from gpc_ros.errors import GpcError
 from gpc_ros.learning.algorithm import Trainer
 from gpc_ros.learning.collection import steps_between_replans
 from gpc_ros.learning.parameters import TrainParameters
+from gpc_ros.ledger import Key
 from gpc_ros.node_parameters import SpcNodeParameters
 from gpc_ros.policy.architecture import Kind
 from gpc_ros.sampling.polish import DAMPINGS
@@ -51,12 +50,12 @@ _PARTS: Sequence[Mapping[str, Mapping[str, Any]]] = (
 
 @dataclass(frozen=True, slots=True)
 class Job:
-    """One training of a variant; ``key`` is the same for all that would end the same."""
+    """One training of a variant; ``key`` is the same for all that would end the same in this version."""
 
     robot: str
     variant: str
     parameters: TrainParameters
-    key: str
+    key: Key
 
 
 def jobs_of(robot: str, seeds: int, share: float) -> list[Job]:
@@ -77,16 +76,12 @@ def jobs_of(robot: str, seeds: int, share: float) -> list[Job]:
         "enough": 0.0,
     }
     found = variants(configured.model_copy(update=shorter), planner, task)
-    common = f"{gpc_ros.__version__} {fingerprint.of_robot(robot)}"
+    about = {"robot": robot, "model": fingerprint.of_robot(robot)}
     return [
-        Job(robot, name, own := parameters.model_copy(update={"seed": seed}), _key(common, own))
+        Job(robot, name, own := parameters.model_copy(update={"seed": seed}), {**about, "train": own.model_dump()})
         for name, parameters in found.items()
         for seed in range(seeds)
     ]
-
-
-def _key(common: str, parameters: TrainParameters) -> str:
-    return hashlib.sha256(f"{common} {parameters.model_dump_json()}".encode()).hexdigest()
 
 
 def variants(configured: TrainParameters, planner: SpcNodeParameters, task: Task) -> dict[str, TrainParameters]:
@@ -179,7 +174,7 @@ def train(job: Job) -> dict[str, Any]:
         "success": best.success,
         "named": best.named,
         "last": last.success,
-        "policy_best": last.policy_best,
+        "policy_best": None if math.isnan(last.policy_best) else last.policy_best,  # JSON has no NaN
         "physics_steps": last.physics_steps,
         "wall_s": last.wall_s,
     }

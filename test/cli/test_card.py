@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -92,6 +91,27 @@ def test_every_setting_is_evaluated_with_this_policy(folder: Path, evaluated: li
     assert all("model_file" not in values.get("policy_server", {}) for _, values in model_card.SETTINGS.values())
 
 
+def test_an_interrupted_card_goes_on(folder: Path, evaluated: list[Any], monkeypatch: pytest.MonkeyPatch) -> None:
+    evaluate = evaluation.evaluate
+
+    def interrupted(*args: Any, **options: Any) -> dict[str, Any]:
+        if len(evaluated) == 2:
+            raise KeyboardInterrupt
+        return evaluate(*args, **options)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(evaluation, "evaluate", interrupted)
+        assert make(folder) == 130
+    assert make(folder) == 0
+    assert len(evaluated) == len(model_card.SETTINGS)
+
+
+def test_what_is_not_a_file_of_results_is_refused(refused: Callable[..., str], folder: Path) -> None:
+    (folder / "card.json").write_text("{")
+    line = refused("pendulum", "--run", str(folder), "--out", str(folder))
+    assert line == f"gpc: {folder}/card.json: is not a file of results; name another, or remove it"
+
+
 def test_what_has_been_evaluated_is_not_evaluated_again(folder: Path, evaluated: list[Any]) -> None:
     make(folder)
     card_text = (folder.parent / "out" / "policy.md").read_text()
@@ -130,12 +150,7 @@ def another_version(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(gpc_ros, "__version__", "99")
 
 
-def damaged_results(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    for file in folder.glob("eval_*.json"):
-        file.write_text("{")
-
-
-CHANGES = [changed_policy, changed_parameters, changed_model, another_version, damaged_results]
+CHANGES = [changed_policy, changed_parameters, changed_model, another_version]
 
 
 @pytest.mark.parametrize("change", CHANGES)
@@ -165,15 +180,14 @@ def test_a_policy_that_is_where_it_ships_stays(folder: Path, evaluated: list[Any
 
 def test_one_evaluation_really_runs(folder: Path) -> None:
     """Through the closed loop, with what the policy file really does."""
-    args = card.argparse.Namespace(robot="pendulum", starts=1, paired_starts=1, jobs=1)
     with pytest.MonkeyPatch.context() as patch:
         setting = evaluation.Setting
         patch.setattr(
             evaluation, "Setting", lambda robot, overrides: setting(robot, duration_s=0.1, overrides=overrides)
         )
-        found = card._evaluated(args, "policy", folder / "policy.onnx", "digest")
+        key = {"planner": "policy", "parameters": {}, "starts": 1}
+        found = card._evaluated("pendulum", folder / "policy.onnx", 1, key)
     assert found["starts"] == 1
-    assert json.loads((folder / "eval_policy.json").read_text()) == found
 
 
 @pytest.fixture

@@ -120,7 +120,7 @@ NAMES = ("as configured", "no polish, as many rollouts", "exploration (0.3)")
 def test_variants_are_trained_with_every_seed() -> None:
     jobs = ablation.jobs_of("pendulum", 2, 1.0)
     assert [(job.variant, job.parameters.seed) for job in jobs] == [(name, seed) for name in NAMES for seed in (0, 1)]
-    assert len({job.key for job in jobs}) == 6
+    assert len({str(job.key) for job in jobs}) == 6
     found = list(ablation.run(jobs))
     assert [job for job, _ in found] == jobs
     assert not [result["failed"] for _, result in found if "failed" in result]
@@ -143,7 +143,7 @@ def test_the_key_tells_trainings_apart(monkeypatch: pytest.MonkeyPatch) -> None:
         load = config.load
         with monkeypatch.context() as patch:
             patch.setattr(config, "load", lambda *args, **values: load(*args, **{**values, **changes}))
-            return {job.key for job in ablation.jobs_of("pendulum", 2, 1.0)}
+            return {str(job.key) for job in ablation.jobs_of("pendulum", 2, 1.0)}
 
     assert keys() == keys()
     assert len(keys() | keys(knots=4)) == 12
@@ -182,8 +182,8 @@ def test_without_validation_there_is_nothing_to_tell_them_apart(monkeypatch: pyt
 
 def test_processes_end_with_the_one_that_asked() -> None:
     """As after Ctrl-C; jobs of a robot that is not there end at once."""
-    jobs = [ablation.Job("elbow", str(index), tiny.train_parameters(), str(index)) for index in range(3)]
-    found = {job.key: result["failed"] for job, result in ablation.run(jobs, processes=2)}
+    jobs = [ablation.Job("elbow", str(index), tiny.train_parameters(), {"of": index}) for index in range(3)]
+    found = {job.variant: result["failed"] for job, result in ablation.run(jobs, processes=2)}
     assert found.keys() == {"0", "1", "2"}
     assert all(words.startswith("unknown robot 'elbow'") for words in found.values())
     results = ablation.run(jobs, processes=2)
