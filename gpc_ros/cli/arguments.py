@@ -7,7 +7,7 @@ import json
 import math
 import os
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +26,18 @@ def add_robot(parser: argparse.ArgumentParser) -> None:
 def _robot(name: str) -> str:
     contract.check(name)
     return name
+
+
+def add_robots(parser: argparse.ArgumentParser, published: Collection[str], least: int) -> None:
+    """``--robot``, any number of times, each one of ``published``; ``--starts`` of each, ``least`` or more."""
+
+    def robot(name: str) -> str:
+        if name not in published:
+            raise UnknownName("robot of the published table", name, published)
+        return name
+
+    parser.add_argument("--robot", action="append", type=robot, help="only this one; any number of times")
+    parser.add_argument("--starts", type=at_least(least), default=50, metavar="N", help="random starts (default: 50)")
 
 
 def add_overrides(parser: argparse.ArgumentParser) -> None:

@@ -24,10 +24,7 @@ _WAYS = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own arguments."""
-    parser.add_argument("--robot", action="append", metavar="ROBOT", help="only this one; any number of times")
-    parser.add_argument(
-        "--starts", type=arguments.at_least(2), default=50, metavar="N", help="random starts (default: 50)"
-    )
+    arguments.add_robots(parser, reference_costs.PROTOCOLS, least=2)
 
 
 def run(args: argparse.Namespace) -> int:

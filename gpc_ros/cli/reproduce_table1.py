@@ -13,7 +13,6 @@ from rich.table import Table
 from gpc_ros import evaluation, fingerprint, registry
 from gpc_ros.cli import arguments
 from gpc_ros.control.policy import shipped
-from gpc_ros.errors import UnknownName
 from gpc_ros.ledger import Key, Ledger
 from gpc_ros.tasks.base import Task
 
@@ -43,10 +42,7 @@ _PLANNERS = ("seeded_spc", "policy")
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Its own arguments."""
-    parser.add_argument("--robot", action="append", metavar="ROBOT", help="only this one; any number of times")
-    parser.add_argument(
-        "--starts", type=arguments.at_least(1), default=50, metavar="N", help="random starts (default: 50)"
-    )
+    arguments.add_robots(parser, _PUBLISHED, least=1)
     parser.add_argument(
         "--runs",
         type=Path,
@@ -60,8 +56,6 @@ def run(args: argparse.Namespace) -> int:
     table = Table("robot", "", "joints, actuators", "training", "plan [ms]", "seeded succeeds", "policy succeeds")
     ledger, records = Ledger(args.out), []
     for robot in args.robot or _PUBLISHED:
-        if robot not in _PUBLISHED:
-            raise UnknownName("robot of Table I", robot, _PUBLISHED)
         published, record = _PUBLISHED[robot], _record(ledger, robot, args)
         alone = "yes" if published.alone else "no"
         table.add_row(robot, "published", "", published.training, f"{published.inference_ms}", "yes", alone)

@@ -62,8 +62,14 @@ def test_table1_of_a_robot_with_a_policy_and_of_one_without(
     assert pendulum["training_s"] > 1.0
     assert pendulum["inference_ms"] > 0.0
     assert humanoid == {"robot": "humanoid"}
-    assert main([*command, "--robot", "acrobot"]) == 2
-    assert "unknown robot of Table I 'acrobot'. Valid: cart_pole, crane" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("table", ["costs", "table1"])
+def test_an_unknown_robot_is_refused_before_any_is_run(table: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["reproduce", table, "--robot", "pendulum", "--robot", "acrobot"]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err.startswith("gpc: unknown robot of the published table 'acrobot'. Valid: cart_pole, ")
 
 
 def test_two_policies_of_one_name_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
