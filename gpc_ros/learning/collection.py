@@ -19,7 +19,7 @@ from gpc_ros.learning.networks import FlowPolicy
 from gpc_ros.learning.parameters import CollectionParameters, TrainParameters
 from gpc_ros.learning.restarts import Restarts
 from gpc_ros.learning.scaling import Scaling
-from gpc_ros.learning.teacher import MakesTeacher, Teacher, Teaches
+from gpc_ros.learning.teacher import MakesTeacher, Teacher, TeacherSettings, Teaches
 from gpc_ros.sampling.objective import TerminalValue
 from gpc_ros.signals import Array
 from gpc_ros.tasks.base import States, Task
@@ -95,9 +95,7 @@ class Collector:
         p, spread = self._parameters, None
         if p.nearby and p.polish:
             spread = p.nearby_spread * start_spread(self._task, np.random.default_rng([p.seed, 5]))
-        return self._teachers(
-            self._task, self._spc, beside=p.nearby, spread=spread, threads=p.threads, terminal_value=value
-        )
+        return self._teachers(self._task, TeacherSettings(self._spc, p.nearby, spread, value), threads=p.threads)
 
     def begin(self, rng: np.random.Generator) -> None:
         """New episodes, without a plan."""

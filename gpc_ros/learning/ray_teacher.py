@@ -2,7 +2,6 @@
 
 Every worker plans for a share of the environments, as each thread of ``teacher.Teacher`` does, so that the answers are
 the same. A worker keeps nothing that is needed: when one dies, its share is planned for anew by another.
-Letters: M nearby states, nv velocities.
 """
 
 from __future__ import annotations
@@ -26,12 +25,9 @@ import numpy as np
 
 import gpc_ros
 from gpc_ros import registry
-from gpc_ros.control.spc import SpcParameters
 from gpc_ros.errors import GpcError
 from gpc_ros.learning.batched_search import Answer, BatchedSearch, Problem
-from gpc_ros.learning.teacher import Share, divided, joined, search
-from gpc_ros.sampling.objective import TerminalValue
-from gpc_ros.signals import Array
+from gpc_ros.learning.teacher import Share, TeacherSettings, divided, joined, search
 from gpc_ros.tasks.base import Task
 
 # Ray reads these when it is imported or started: no figures sent to its makers, and what it has to say of workers that
@@ -80,8 +76,8 @@ class Worker:
     def improve(self, recipe: list[Any], problem: Problem, generators: list[np.random.Generator]) -> Answer:
         """As ``BatchedSearch.improve``, made by the one reference in ``recipe``, in a list so that Ray leaves it so."""
         if self._search is None or recipe != self._recipe:
-            robot, *settings = ray.get(recipe[0])
-            self._search = search(registry.load("tasks", robot, Task)(), *settings)
+            robot, settings = ray.get(recipe[0])
+            self._search = search(registry.load("tasks", robot, Task)(), settings)
             self._recipe = recipe
         return self._search.improve(problem, generators)
 
@@ -125,16 +121,7 @@ class Cluster:
         self._starting, self._idle = {}, []
         ray.shutdown()
 
-    def teacher(
-        self,
-        task: Task,
-        parameters: SpcParameters,
-        *,
-        beside: int = 0,
-        spread: Array | None = None,
-        threads: int = 1,
-        terminal_value: TerminalValue | None = None,
-    ) -> RayTeacher:
+    def teacher(self, task: Task, settings: TeacherSettings, *, threads: int = 1) -> RayTeacher:
         """A teacher with these workers, as ``Teacher`` makes one with ``threads``, which are not used here.
 
         Raises:
@@ -143,7 +130,7 @@ class Cluster:
         del threads
         if type(task) is not registry.load("tasks", self._robot, Task):
             raise GpcError(f"workers for {self._robot} cannot plan for the task {type(task).__qualname__}")
-        return RayTeacher(self, task, parameters, beside, spread, terminal_value)
+        return RayTeacher(self, task, settings)
 
     def improve(self, recipe: Any, shares: Sequence[Share]) -> list[Answer]:
         """The answers to ``shares``, in their order, of searches by the ``recipe`` that ``RayTeacher`` put.
@@ -251,19 +238,10 @@ class RayTeacher:
         InvalidParameter, UnknownName: as ``BatchedSearch``.
     """
 
-    def __init__(
-        self,
-        cluster: Cluster,
-        task: Task,
-        parameters: SpcParameters,
-        beside: int,
-        spread: Array | None,
-        terminal_value: TerminalValue | None,
-    ) -> None:
-        settings = (parameters, beside, spread, terminal_value)
-        self.spline = search(task, *settings).spline  # what cannot be is refused here, not by every worker
+    def __init__(self, cluster: Cluster, task: Task, settings: TeacherSettings) -> None:
+        self.spline = search(task, settings).spline  # what cannot be is refused here, not by every worker
         self.workers = f"{cluster.count} worker{'s' if cluster.count > 1 else ''} on Ray"
-        self._cluster, self._recipe = cluster, ray.put((task.name, *settings))
+        self._cluster, self._recipe = cluster, ray.put((task.name, settings))
 
     def improve(self, problem: Problem, rng: np.random.Generator) -> Answer:
         """One replan in each environment.

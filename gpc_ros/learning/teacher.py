@@ -8,6 +8,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
 from typing import Protocol
 
 import numpy as np
@@ -22,6 +23,23 @@ from gpc_ros.tasks.base import Task
 
 Share = tuple[Problem, list[np.random.Generator]]
 """Some of the environments, and the generator of each."""
+
+
+@dataclass(frozen=True, slots=True)
+class TeacherSettings:
+    """What a teacher's answers depend on, besides the robot, the problem and the generator.
+
+    Attributes:
+        parameters: those of the planner; ``iterations``, ``threads`` and ``budget_s`` are not used.
+        beside: M, the number of nearby states to answer for as well; needs the polish.
+        spread: standard deviation (2 nv,) of those around the state, in tangent space; None: none are wanted.
+        terminal_value: a learned cost-to-go from the end of a plan, in place of the task's terminal cost.
+    """
+
+    parameters: SpcParameters
+    beside: int = 0
+    spread: Array | None = None
+    terminal_value: TerminalValue | None = None
 
 
 class Teaches(Protocol):
@@ -40,16 +58,7 @@ class Teaches(Protocol):
 class MakesTeacher(Protocol):
     """Makes a teacher, as ``Teacher`` does from the same arguments."""
 
-    def __call__(
-        self,
-        task: Task,
-        parameters: SpcParameters,
-        *,
-        beside: int,
-        spread: Array | None,
-        threads: int,
-        terminal_value: TerminalValue | None,
-    ) -> Teaches:
+    def __call__(self, task: Task, settings: TeacherSettings, *, threads: int) -> Teaches:
         """A new teacher, which replaces the one made before."""
 
 
@@ -58,11 +67,8 @@ class Teacher:
 
     Args:
         task: the robot and what it is to do.
-        parameters: those of the planner; ``iterations``, ``threads`` and ``budget_s`` are not used.
-        beside: M, the number of nearby states to answer for as well; needs the polish.
-        spread: standard deviation (2 nv,) of those around the state, in tangent space; None: none are wanted.
+        settings: what the answers depend on.
         threads: environments are divided among so many threads. The answers do not depend on it.
-        terminal_value: a learned cost-to-go from the end of a plan, in place of the task's terminal cost.
 
     Attributes:
         spline: how plans become controls.
@@ -72,17 +78,8 @@ class Teacher:
         InvalidParameter, UnknownName: as ``BatchedSearch``.
     """
 
-    def __init__(
-        self,
-        task: Task,
-        parameters: SpcParameters,
-        *,
-        beside: int = 0,
-        spread: Array | None = None,
-        threads: int = 1,
-        terminal_value: TerminalValue | None = None,
-    ) -> None:
-        self._searches = [search(task, parameters, beside, spread, terminal_value) for _ in range(max(1, threads))]
+    def __init__(self, task: Task, settings: TeacherSettings, *, threads: int = 1) -> None:
+        self._searches = [search(task, settings) for _ in range(max(1, threads))]
         self._pool = ThreadPoolExecutor(len(self._searches))
         self.spline = self._searches[0].spline
         self.workers = f"{len(self._searches)} threads"
@@ -94,12 +91,11 @@ class Teacher:
         return joined([job.result() for job in work])
 
 
-def search(
-    task: Task, parameters: SpcParameters, beside: int, spread: Array | None, terminal_value: TerminalValue | None
-) -> BatchedSearch:
+def search(task: Task, settings: TeacherSettings) -> BatchedSearch:
     """What one worker of a teacher with these settings plans with."""
-    near = None if spread is None or not beside else Nearby(task.model, beside, spread)
-    return BatchedSearch(task, parameters, near, terminal_value)
+    s = settings
+    near = None if s.spread is None or not s.beside else Nearby(task.model, s.beside, s.spread)
+    return BatchedSearch(task, s.parameters, near, s.terminal_value)
 
 
 def divided(problem: Problem, rng: np.random.Generator, parts: int) -> list[Share]:

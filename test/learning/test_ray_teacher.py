@@ -24,7 +24,7 @@ from gpc_ros.errors import GpcError, InvalidParameter  # noqa: E402
 from gpc_ros.learning import ray_teacher  # noqa: E402
 from gpc_ros.learning.batched_search import Answer, Problem  # noqa: E402
 from gpc_ros.learning.ray_teacher import Cluster, Worker, identity  # noqa: E402
-from gpc_ros.learning.teacher import Teacher  # noqa: E402
+from gpc_ros.learning.teacher import Teacher, TeacherSettings  # noqa: E402
 from gpc_ros.learning.training import Training  # noqa: E402
 from gpc_ros.learning.value import TerminalValueNetwork  # noqa: E402
 from gpc_ros.tasks.cart_pole import CartPole  # noqa: E402
@@ -33,6 +33,7 @@ from gpc_ros.tasks.pendulum import Pendulum  # noqa: E402
 pytestmark = pytest.mark.slow
 
 TASK = Pendulum()
+PLAIN = TeacherSettings(tiny.spc_parameters())
 SPREAD = np.array([0.1, 0.3])
 
 
@@ -115,8 +116,8 @@ def assert_same(found: Answer, expected: Answer) -> None:
 
 def assert_alike(cluster: Cluster, count: int = 5, **settings: Any) -> None:
     """The cluster's answer is that of this process."""
-    parameters = tiny.spc_parameters(samples=4, polish=1)
-    here, there = (make(TASK, parameters, **settings) for make in (Teacher, cluster.teacher))
+    given = TeacherSettings(tiny.spc_parameters(samples=4, polish=1), **settings)
+    here, there = (make(TASK, given) for make in (Teacher, cluster.teacher))
     assert there.spline.num_knots == here.spline.num_knots == 3
     rngs = [np.random.default_rng(7) for _ in range(2)]
     for _ in range(2):  # the same generators go on from one replan to the next
@@ -135,7 +136,7 @@ def test_workers_take_on_each_learned_value(cluster: Cluster) -> None:
 
 
 def test_it_says_who_works(cluster: Cluster) -> None:
-    assert cluster.teacher(TASK, tiny.spc_parameters()).workers == "2 workers on Ray"
+    assert cluster.teacher(TASK, PLAIN).workers == "2 workers on Ray"
 
 
 def training(folder: Path, **options: Any) -> Training:
@@ -202,7 +203,7 @@ def test_environments_that_no_worker_survives_are_given_up(cluster: Cluster, mon
         patch.setattr(ray_teacher, "Worker", Doomed)
         kill_all(cluster)
         with pytest.raises(GpcError, match=r"^Ray: .* lost \(.*\), with the same environments 3 times in a row; the"):
-            cluster.teacher(TASK, tiny.spc_parameters()).improve(problem(1), np.random.default_rng(0))
+            cluster.teacher(TASK, PLAIN).improve(problem(1), np.random.default_rng(0))
     settle(cluster)
     kill_all(cluster)
     assert_alike(cluster)
@@ -269,17 +270,17 @@ def test_what_goes_wrong_in_a_worker_is_told(cluster: Cluster) -> None:
     given = problem(3)
     short = Problem(given.qpos, given.qvel[:, :0], given.goal, given.nominal, given.seeds)
     with pytest.raises(ray.exceptions.RayTaskError, match="batched_search"):
-        cluster.teacher(TASK, tiny.spc_parameters()).improve(short, np.random.default_rng(0))
+        cluster.teacher(TASK, PLAIN).improve(short, np.random.default_rng(0))
     assert_alike(cluster)
 
 
 def test_settings_that_cannot_be_are_refused_at_once(cluster: Cluster) -> None:
     with pytest.raises(InvalidParameter, match="spc: 1 knots: cubic interpolation"):
-        cluster.teacher(TASK, tiny.spc_parameters(interpolation="cubic", knots=1))
+        cluster.teacher(TASK, TeacherSettings(tiny.spc_parameters(interpolation="cubic", knots=1)))
     with pytest.raises(GpcError, match="workers for pendulum cannot plan for the task CartPole"):
-        cluster.teacher(CartPole(), tiny.spc_parameters())
+        cluster.teacher(CartPole(), PLAIN)
     with pytest.raises(GpcError, match="workers for pendulum cannot plan for the task ShortPendulum"):
-        cluster.teacher(tiny.ShortPendulum(), tiny.spc_parameters())
+        cluster.teacher(tiny.ShortPendulum(), PLAIN)
 
 
 @pytest.mark.parametrize("address", ["nonsense", "host:port", ":6379", "host:", "ray://host:10001", "6379"])

@@ -15,7 +15,7 @@ from gpc_ros.config import make
 from gpc_ros.control.spc import Spc, SpcParameters
 from gpc_ros.errors import InvalidParameter, UnknownName
 from gpc_ros.learning.batched_search import Answer, Problem
-from gpc_ros.learning.teacher import Teacher
+from gpc_ros.learning.teacher import Teacher, TeacherSettings
 from gpc_ros.signals import Estimate, Plan
 from gpc_ros.tasks.base import Residuals, Start, States, Task
 from gpc_ros.tasks.cart_pole import CartPole
@@ -30,7 +30,7 @@ def parameters(**values: Any) -> SpcParameters:
 
 
 def teacher(task: Task, *, threads: int = 1, beside: int = 0, spread: Any = None, **values: Any) -> Teacher:
-    return Teacher(task, parameters(**values), threads=threads, beside=beside, spread=spread)
+    return Teacher(task, TeacherSettings(parameters(**values), beside, spread), threads=threads)
 
 
 def problem(task: Task, count: int, *, seeds: int = 0, seed: int = 0, knots: int = 4) -> Problem:
@@ -312,7 +312,8 @@ def test_a_learned_value_takes_the_place_of_the_terminal_cost() -> None:
         return (np.full(states.qpos.shape[:-1], 3.0), np.full(states.qpos.shape[:-1], 4.0))
 
     values = {"samples": 1, "polish": 0}
-    valued = Teacher(task, parameters(**values), terminal_value=constant).improve(given, np.random.default_rng(0))
+    settings = TeacherSettings(parameters(**values), terminal_value=constant)
+    valued = Teacher(task, settings).improve(given, np.random.default_rng(0))
     weights = dict.fromkeys(task.terminal_weights, 0.0)
     plain = teacher(task, **values, terminal_weights=weights).improve(given, np.random.default_rng(0))
     np.testing.assert_allclose(valued.costs, plain.costs + 25.0)

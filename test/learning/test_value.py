@@ -9,7 +9,7 @@ import tiny
 torch = pytest.importorskip("torch")
 
 from gpc_ros.learning.batched_search import Problem  # noqa: E402
-from gpc_ros.learning.teacher import Teacher  # noqa: E402
+from gpc_ros.learning.teacher import Teacher, TeacherSettings  # noqa: E402
 from gpc_ros.learning.value import TerminalValueNetwork  # noqa: E402
 from gpc_ros.sampling.objective import Objective  # noqa: E402
 from gpc_ros.sampling.rollout import Rollouts  # noqa: E402
@@ -124,7 +124,7 @@ def test_a_polish_lowers_the_cost_with_it() -> None:
     problem = Problem(where.qpos, where.qvel, np.tile(GOAL, (6, 1)), np.zeros((6, 3, 2)), np.empty((6, 0, 3, 2)))
     value = network(60)
     costs = [
-        Teacher(TASK, tiny.spc_parameters(samples=1, polish=polish), terminal_value=value)
+        Teacher(TASK, TeacherSettings(tiny.spc_parameters(samples=1, polish=polish), terminal_value=value))
         .improve(problem, np.random.default_rng(0))
         .costs
         for polish in (0, 1, 3)
