@@ -41,6 +41,12 @@ def test_a_right_policy(file: Path, tmp_path: Path, capsys: pytest.CaptureFixtur
         assert words in printed
 
 
+def test_sigmoids_far_out_overflow_nowhere(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Warnings are errors here."""
+    policies.write(file, offset=200.0)
+    assert main(["check", str(file)]) == 0, capsys.readouterr().err
+
+
 def test_a_policy_for_a_robot_that_is_not_here(file: Path, capsys: pytest.CaptureFixture[str]) -> None:
     model = onnx.load(file)
     graph.sign(model, verify.read(file)[1].model_copy(update={"task": "crane_of_another_package"}))
