@@ -80,6 +80,7 @@ class Collector:
         self.robots = Environments(task, p.environments, spline=self.spline, period_steps=period_steps)
         self._plans = self.robots.resting(self.spline.num_knots)
         self._taught = np.full(p.environments, True)
+        self._held = np.zeros(p.environments, int)
         self._restarts = Restarts(task, p.restart_share, np.random.default_rng([p.seed, 5]))
 
     @property
@@ -103,6 +104,7 @@ class Collector:
         self._restarts.place(self.robots, rng)
         self._plans = self.robots.resting(self.spline.num_knots)
         self._taught = rng.random(len(self._plans)) < self._parameters.teacher_share
+        self._held[:] = 0
 
     def replan(self, policy: FlowPolicy | None, rng: np.random.Generator) -> Replan:
         """Let the teacher improve every robot's plan, then drive the robots on to the next replan."""
@@ -131,6 +133,7 @@ class Collector:
         )
         robots.advance(self._plans + p.exploration * self.scaling.half * noise)
         self._change_goals(rng)
+        self._begin_anew(rng)
         return replan
 
     def arrays(self) -> dict[str, Array]:
@@ -141,6 +144,7 @@ class Collector:
             "goal": self.robots.goal,
             "plans": self._plans,
             "taught": self._taught,
+            "held": self._held,
             **self._restarts.arrays(),
         }
 
@@ -148,6 +152,7 @@ class Collector:
         """Take a state of ``arrays``."""
         self.robots.qpos, self.robots.qvel, self.robots.goal = arrays["qpos"], arrays["qvel"], arrays["goal"]
         self._plans, self._taught = arrays["plans"], arrays["taught"]
+        self._held = arrays.get("held", self._held)
         self._restarts.restore(arrays)
 
     def _change_drivers(self, rng: np.random.Generator) -> None:
@@ -169,6 +174,19 @@ class Collector:
         chance = self.robots.period_steps * self.spline.timestep_s / self._parameters.goal_s
         for row in np.flatnonzero(rng.random(len(self.robots.goal)) < chance):
             self.robots.goal[row] = self._task.reset(rng).goal
+
+    def _begin_anew(self, rng: np.random.Generator) -> None:
+        """New episodes for robots that have held their goal: what they would show yet is much the same."""
+        p, robots = self._parameters, self.robots
+        if not p.settled_s:
+            return
+        at_goal = self._task.at_goal(States(robots.qpos, robots.qvel), robots.goal)
+        self._held = np.where(at_goal, self._held + 1, 0)
+        rows = np.flatnonzero(self._held * robots.period_steps * self.spline.timestep_s >= p.settled_s)
+        robots.reset(rng, named_share=p.named_share, rows=rows)
+        self._plans[rows] = robots.resting(self.spline.num_knots)[rows]
+        self._taught[rows] = rng.random(len(rows)) < p.teacher_share
+        self._held[rows] = 0
 
     def _shifted(self, plans: Array) -> Array:
         if not self._parameters.shift:

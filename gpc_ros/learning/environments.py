@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+from numpy.typing import NDArray
 
 from gpc_ros import actuators
 from gpc_ros.sampling.rollout import Rollouts
@@ -35,12 +36,15 @@ class Environments:
         self.qvel = np.zeros((count, model.nv))
         self.goal = np.zeros((count, len(task.goal)))
 
-    def reset(self, rng: np.random.Generator, *, named_share: float = 0.0) -> None:
-        """New starts: the named one for about ``named_share`` of the robots, the others random."""
-        named = rng.random(len(self.qpos)) < named_share
-        for row in range(len(self.qpos)):
+    def reset(
+        self, rng: np.random.Generator, *, named_share: float = 0.0, rows: NDArray[np.int_] | None = None
+    ) -> None:
+        """New starts for the robots ``rows``, or all: the named one for about ``named_share`` of them, else random."""
+        rows = np.arange(len(self.qpos)) if rows is None else rows
+        named = rng.random(len(rows)) < named_share
+        for row, at_named in zip(rows, named, strict=True):
             start = self._task.reset(rng)
-            if named[row]:
+            if at_named:
                 start = self._task.start(self._task.named_start)
             self.qpos[row], self.qvel[row], self.goal[row] = start.qpos, start.qvel, start.goal
 

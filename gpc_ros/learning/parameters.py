@@ -51,6 +51,9 @@ class CollectionParameters(Parameters):
     goal_s: float = parameter(
         0.0, "mean time after which a robot gets a new goal within its episode; 0: never", unit="s", ge=0
     )
+    settled_s: float = parameter(
+        0.0, "a robot that has held its goal for so long begins a new episode; 0: never", unit="s", ge=0, le=60
+    )
     terminal_value: bool = parameter(False, "learn a cost-to-go and plan with it in place of the terminal cost")
 
 

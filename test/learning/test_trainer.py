@@ -23,6 +23,7 @@ EVERYTHING = {
     "terminal_value": True,
     "nearby": 2,
     "restart_share": 0.5,
+    "settled_s": 0.04,
     "teacher_share": 0.5,
     "stretch_s": 0.1,
     "exploration": 0.2,
