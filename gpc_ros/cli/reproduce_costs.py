@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from typing import Any
 
 import numpy as np
 from rich.console import Console
@@ -31,7 +32,7 @@ def run(args: argparse.Namespace) -> int:
     """Run the protocol and print the table; the exit code."""
     table = Table("robot", "", *_WAYS, "64 and one polish", "seeded cheaper in")
     ledger = Ledger(args.out)
-    records = []
+    records: list[dict[str, Any]] = []
     for robot in args.robot or reference_costs.PROTOCOLS:
         protocol = reference_costs.protocol(robot)
         published = {"sampling": protocol.sampling, "policy": protocol.policy, "seeded": protocol.seeded}
@@ -44,13 +45,19 @@ def run(args: argparse.Namespace) -> int:
         table.add_row("", "here", *(_words(found.get(name)) for name in (*published, "polished")), cheaper)
         costs = {name: values.tolist() for name, values in found.items()}
         records.append({"robot": robot, "published": published, "costs": costs})
-    Console().print(table)
+    console = Console()
+    console.print(table)
+    if without := [record["robot"] for record in records if "policy" not in record["costs"]]:
+        words = (
+            f"no policy in models/ for {', '.join(without)}: only sampling was run (gpc train and gpc card make one)"
+        )
+        console.print(words, highlight=False, soft_wrap=True)
     arguments.write_json(args.json, records)
     return 0
 
 
 def _words(costs: np.ndarray | None) -> str:
-    return "no policy" if costs is None else f"{costs.mean():.3g} +- {costs.std(ddof=1):.2g}"
+    return "" if costs is None else f"{costs.mean():.3g} +- {costs.std(ddof=1):.2g}"
 
 
 def _costs(ledger: Ledger, robot: str, args: argparse.Namespace, **way: int) -> np.ndarray:

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from gpc_ros import evaluation, goal_tour, reference_costs
+from gpc_ros.cli import reproduce_costs
 from gpc_ros.cli.main import main
 from gpc_ros.control.policy import shipped
 
@@ -38,6 +39,21 @@ def test_costs_of_one_robot(
     printed = capsys.readouterr().out
     assert "0.92 +- 0.43" in printed
     assert "129 +- 1" in printed
+    assert "no policy" not in printed
+
+
+def test_costs_of_a_robot_without_a_policy_are_those_of_sampling(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(reproduce_costs, "shipped", lambda robot: tmp_path / robot)
+    monkeypatch.setattr(reference_costs, "mean_cost", lambda robot, start, **way: start + way["samples"])
+    command = ["reproduce", "costs", "--starts", "3", "--jobs", "1", "--json", str(tmp_path / "table.json")]
+    assert main([*command, "--robot", "walker", "--robot", "humanoid_29"]) == 0
+    last = capsys.readouterr().out.splitlines()[-1]
+    assert last.startswith("no policy in models/ for walker, humanoid_29: only sampling was run")
+    walker, _ = json.loads((tmp_path / "table.json").read_text())
+    assert walker["costs"] == {"sampling": [128, 129, 130], "polished": [64, 65, 66]}
+    assert walker["published"]["sampling"] == [1.42, 1.24]
 
 
 def test_an_unknown_planner_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -69,7 +85,7 @@ def test_an_unknown_robot_is_refused_before_any_is_run(table: str, capsys: pytes
     assert main(["reproduce", table, "--robot", "pendulum", "--robot", "acrobot"]) == 2
     out, err = capsys.readouterr()
     assert out == ""
-    assert err.startswith("gpc: unknown robot of the published table 'acrobot'. Valid: cart_pole, ")
+    assert err.startswith("gpc: unknown robot of the published table 'acrobot'. Valid: cart_pole, crane")
 
 
 def test_two_policies_of_one_name_are_refused(capsys: pytest.CaptureFixture[str]) -> None:
