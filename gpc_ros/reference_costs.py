@@ -14,12 +14,13 @@ from dataclasses import dataclass, field
 import mujoco
 import numpy as np
 
-from gpc_ros import registry
+from gpc_ros import config, registry
 from gpc_ros.control.base import Planner
 from gpc_ros.control.policy import Policy, PolicyParameters
 from gpc_ros.control.seeded_spc import SeededSpc
 from gpc_ros.control.spc import Spc, SpcParameters
 from gpc_ros.errors import UnknownName
+from gpc_ros.node_parameters import SpcNodeParameters
 from gpc_ros.sampling.spline import Interpolation
 from gpc_ros.signals import Array, Estimate, Plan
 from gpc_ros.tasks.base import Start, States, Task, weighted
@@ -125,6 +126,7 @@ def _parameters(task: Task, settings: Protocol, seed: int, samples: int, polish:
         rule="predictive_sampling",
         samples=max(1, samples),
         polish=polish,
+        perturbation=config.load(task.name, "spc", SpcNodeParameters).perturbation,
         horizon_s=settings.horizon_s,
         knots=settings.knots,
         interpolation=Interpolation.ZERO,

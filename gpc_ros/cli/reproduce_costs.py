@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import dataclasses
 from typing import Any
 
 import numpy as np
@@ -31,21 +32,22 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the protocol and print the table; the exit code."""
     table = Table("robot", "", *_WAYS, "64 and one polish", "seeded cheaper in")
-    ledger = Ledger(args.out)
+    console, ledger = Console(), Ledger(args.out)
     records: list[dict[str, Any]] = []
     for robot in args.robot or reference_costs.PROTOCOLS:
         protocol = reference_costs.protocol(robot)
         published = {"sampling": protocol.sampling, "policy": protocol.policy, "seeded": protocol.seeded}
         learned = shipped(robot).is_file()
         ways = {name: way for name, way in _WAYS.values() if learned or name == "sampling"}
-        found = {name: _costs(ledger, robot, args, **way) for name, way in ways.items()}
-        found["polished"] = _costs(ledger, robot, args, samples=64, polish=1)
+        found = {}
+        for name, way in {**ways, "polished": {"samples": 64, "polish": 1}}.items():
+            found[name] = _costs(ledger, robot, args, **way)
+            console.print(f"{robot}, {name}: {_words(found[name])}", highlight=False)
         cheaper = f"{np.mean(found['seeded'] < found['sampling']):.0%}" if learned else ""
         table.add_row(robot, "published", *(f"{mean} +- {std}" for mean, std in published.values()))
         table.add_row("", "here", *(_words(found.get(name)) for name in (*published, "polished")), cheaper)
         costs = {name: values.tolist() for name, values in found.items()}
         records.append({"robot": robot, "published": published, "costs": costs})
-    console = Console()
     console.print(table)
     if without := [record["robot"] for record in records if "policy" not in record["costs"]]:
         words = (
@@ -65,7 +67,8 @@ def _costs(ledger: Ledger, robot: str, args: argparse.Namespace, **way: int) -> 
 
     asked = way["samples"] == 0 or way.get("seeds", 0) > 0
     made_by = verify.read(shipped(robot))[1].sha256 if asked else ""
-    about = {"robot": robot, "model": fingerprint.of_robot(robot), "policy": made_by, "way": way}
+    protocol = dataclasses.asdict(reference_costs.protocol(robot))
+    about = {"robot": robot, "model": fingerprint.of_robot(robot), "policy": made_by, "way": way, "protocol": protocol}
     return np.array(ledger.results(_cost, [{**about, "start": start} for start in range(args.starts)], args.jobs))
 
 
