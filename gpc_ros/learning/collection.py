@@ -101,6 +101,7 @@ class Collector:
     def begin(self, rng: np.random.Generator) -> None:
         """New episodes, without a plan."""
         self.robots.reset(rng, named_share=self._parameters.named_share)
+        self._restarts.turn()
         self._restarts.place(self.robots, rng)
         self._plans = self.robots.resting(self.spline.num_knots)
         self._taught = rng.random(len(self._plans)) < self._parameters.teacher_share
@@ -184,6 +185,7 @@ class Collector:
         self._held = np.where(at_goal, self._held + 1, 0)
         rows = np.flatnonzero(self._held * robots.period_steps * self.spline.timestep_s >= p.settled_s)
         robots.reset(rng, named_share=p.named_share, rows=rows)
+        self._restarts.place(robots, rng, rows)
         self._plans[rows] = robots.resting(self.spline.num_knots)[rows]
         self._taught[rows] = rng.random(len(rows)) < p.teacher_share
         self._held[rows] = 0

@@ -41,6 +41,7 @@ def test_a_share_begins_near_cheap_states_with_their_goals() -> None:
     found, fleet = noted(0.5), robots(1000, seed=9)
     before = [value.copy() for value in (fleet.qpos, fleet.qvel, fleet.goal)]
     cheap = {0: (robots(5, seed=0), 0), 5: (robots(5, seed=5), 0), 4: (robots(5, seed=0), 4)}  # goal: state
+    found.turn()
     found.place(fleet, np.random.default_rng(1))
     moved = (fleet.goal != before[2]).any(axis=1)
     assert moved.mean() == pytest.approx(0.5, abs=0.05)
@@ -57,26 +58,45 @@ def test_a_share_begins_near_cheap_states_with_their_goals() -> None:
 def test_without_a_share_or_visited_states_nothing_moves(share: float) -> None:
     found, fleet = noted(share) if not share else restarts(share), robots(10)
     before = fleet.qpos.copy()
+    found.turn()
     found.place(fleet, np.random.default_rng(1))
     np.testing.assert_array_equal(fleet.qpos, before)
+
+
+def test_only_the_robots_asked_for_are_moved() -> None:
+    found, fleet = noted(1.0), robots(10, seed=9)
+    before = fleet.qpos.copy()
+    found.turn()
+    found.place(fleet, np.random.default_rng(1), np.array([2, 7]))
+    np.testing.assert_array_equal(np.flatnonzero((fleet.qpos != before).any(axis=1)), [2, 7])
 
 
 def test_states_are_those_of_the_last_iteration() -> None:
-    found, fleet = noted(1.0), robots(10)
-    found.place(fleet, np.random.default_rng(1))
-    assert found.arrays() == {}
+    found, fleet = noted(1.0), robots(100)
     before = fleet.qpos.copy()
-    found.place(fleet, np.random.default_rng(1))
+    found.place(fleet, np.random.default_rng(1))  # noted in this iteration
     np.testing.assert_array_equal(fleet.qpos, before)
+    found.turn()
+    visited = robots(5, seed=7)
+    visited.goal[:, 0] = 50.0
+    found.note(visited, np.zeros(5))
+    found.place(fleet, np.random.default_rng(1))
+    assert set(fleet.goal[:, 0]) == {0, 4, 5}
+    found.turn()
+    found.place(fleet, np.random.default_rng(1))
+    assert set(fleet.goal[:, 0]) == {50}
 
 
-def test_visited_states_can_be_saved_and_taken_up() -> None:
+def test_states_can_be_saved_and_taken_up() -> None:
     found, again = noted(1.0), restarts(1.0)
+    found.turn()
+    found.note(robots(5, seed=7), np.arange(5.0))
     again.restore(found.arrays())
-    fleets = robots(10), robots(10)
-    for each, fleet in zip((found, again), fleets, strict=True):
-        each.note(robots(5, seed=7), np.arange(5.0))
-        each.place(fleet, np.random.default_rng(1))
-    np.testing.assert_array_equal(fleets[1].qpos, fleets[0].qpos)
+    for _ in range(2):
+        fleets = robots(10), robots(10)
+        for each, fleet in zip((found, again), fleets, strict=True):
+            each.place(fleet, np.random.default_rng(1))
+            each.turn()
+        np.testing.assert_array_equal(fleets[1].qpos, fleets[0].qpos)
     again.restore({})
     assert again.arrays() == {}
