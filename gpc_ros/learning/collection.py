@@ -80,13 +80,16 @@ class Collector:
         self.robots = Environments(task, p.environments, spline=self.spline, period_steps=period_steps)
         self._plans = self.robots.resting(self.spline.num_knots)
         self._taught = np.full(p.environments, True)
-        self._held = np.zeros(p.environments, int)
         self._restarts = Restarts(task, p.restart_share, np.random.default_rng([p.seed, 5]))
 
     @property
     def workers(self) -> str:
         """Among whom the work is divided, in words."""
         return self._teacher.workers
+
+    @property
+    def _period_s(self) -> float:
+        return self.robots.period_steps * self.spline.timestep_s
 
     def use_value(self, value: TerminalValue) -> None:
         """Plan with ``value`` in place of the terminal cost from now on."""
@@ -105,7 +108,6 @@ class Collector:
         self._restarts.place(self.robots, rng)
         self._plans = self.robots.resting(self.spline.num_knots)
         self._taught = rng.random(len(self._plans)) < self._parameters.teacher_share
-        self._held[:] = 0
 
     def replan(self, policy: FlowPolicy | None, rng: np.random.Generator) -> Replan:
         """Let the teacher improve every robot's plan, then drive the robots on to the next replan."""
@@ -145,7 +147,6 @@ class Collector:
             "goal": self.robots.goal,
             "plans": self._plans,
             "taught": self._taught,
-            "held": self._held,
             **self._restarts.arrays(),
         }
 
@@ -153,7 +154,6 @@ class Collector:
         """Take a state of ``arrays``."""
         self.robots.qpos, self.robots.qvel, self.robots.goal = arrays["qpos"], arrays["qvel"], arrays["goal"]
         self._plans, self._taught = arrays["plans"], arrays["taught"]
-        self._held = arrays.get("held", self._held)
         self._restarts.restore(arrays)
 
     def _change_drivers(self, rng: np.random.Generator) -> None:
@@ -161,7 +161,7 @@ class Collector:
         p = self._parameters
         if not p.stretch_s or not 0.0 < p.teacher_share < 1.0:
             return
-        ending = self.robots.period_steps * self.spline.timestep_s / p.stretch_s
+        ending = self._period_s / p.stretch_s
         beginning = ending * (1.0 - p.teacher_share) / p.teacher_share
         certain = max(1.0, ending, beginning)  # stretches that short cannot be: longer ones, in the same shares
         ending, beginning = ending / certain, beginning / certain
@@ -172,28 +172,30 @@ class Collector:
         """Give some robots the goal of another random start, where they are."""
         if not self._parameters.goal_s:
             return
-        chance = self.robots.period_steps * self.spline.timestep_s / self._parameters.goal_s
+        chance = self._period_s / self._parameters.goal_s
         for row in np.flatnonzero(rng.random(len(self.robots.goal)) < chance):
             self.robots.goal[row] = self._task.reset(rng).goal
 
     def _begin_anew(self, rng: np.random.Generator) -> None:
-        """New episodes for robots that have held their goal: what they would show yet is much the same."""
+        """New episodes for some of the robots at their goal: what they would show yet is much the same.
+
+        By chance, so that a few stay long: a policy that drifts off slowly is seen to.
+        """
         p, robots = self._parameters, self.robots
         if not p.settled_s:
             return
         at_goal = self._task.at_goal(States(robots.qpos, robots.qvel), robots.goal)
-        self._held = np.where(at_goal, self._held + 1, 0)
-        rows = np.flatnonzero(self._held * robots.period_steps * self.spline.timestep_s >= p.settled_s)
+        chance = self._period_s / p.settled_s
+        rows = np.flatnonzero(at_goal & (rng.random(len(at_goal)) < chance))
         robots.reset(rng, named_share=p.named_share, rows=rows)
         self._restarts.place(robots, rng, rows)
         self._plans[rows] = robots.resting(self.spline.num_knots)[rows]
         self._taught[rows] = rng.random(len(rows)) < p.teacher_share
-        self._held[rows] = 0
 
     def _shifted(self, plans: Array) -> Array:
         if not self._parameters.shift:
             return plans
-        return self.spline.shift(plans, self.robots.period_steps * self.spline.timestep_s)
+        return self.spline.shift(plans, self._period_s)
 
     def _ask(self, policy: FlowPolicy, observation: Array, nominal: Array, rng: np.random.Generator) -> Array:
         """The policy's plans (E, 1 + S, K, nu): the one by which it would drive, warm-started, and its samples."""

@@ -105,6 +105,8 @@ class Fit:
             return noise
         level = torch.rand(len(before), 1, 1, generator=generator)
         level = torch.where(torch.rand(len(before), 1, 1, generator=generator) < share, level, 0.0).to(before.device)
+        if blur := self._parameters.coupling_noise:
+            before = before + blur * torch.randn(before.shape, generator=generator).to(before.device)
         return (1.0 - level) * noise + level * before
 
     def normalize(self, observation: Tensor) -> None:

@@ -52,7 +52,7 @@ class CollectionParameters(Parameters):
         0.0, "mean time after which a robot gets a new goal within its episode; 0: never", unit="s", ge=0
     )
     settled_s: float = parameter(
-        0.0, "a robot that has held its goal for so long begins a new episode; 0: never", unit="s", ge=0, le=60
+        0.0, "mean time at the goal after which a robot begins a new episode; 0: it stays", unit="s", ge=0, le=60
     )
     terminal_value: bool = parameter(False, "learn a cost-to-go and plan with it in place of the terminal cost")
 
@@ -75,6 +75,13 @@ class FitParameters(Parameters):
     )
     coupling: float = parameter(
         0.0, "share of samples whose flow starts from the plan in force instead of noise; 0: as published", ge=0, le=1
+    )
+    coupling_noise: float = parameter(
+        0.0,
+        "standard deviation of noise on the plan in force there: who sees it exactly learns to repeat it, and sways",
+        unit="of half the ctrlrange",
+        ge=0,
+        le=10,
     )
     mirror: bool = parameter(True, "learn every sample's mirror image as well, where the task is symmetric")
     average: float = parameter(0.999, "decay of the moving average of the weights; 0: none", ge=0, lt=1)

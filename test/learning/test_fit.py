@@ -170,6 +170,16 @@ def test_coupling_starts_a_share_of_the_flows_near_the_plan_in_force(monkeypatch
     assert plain.abs().max() < 6.0
 
 
+@pytest.mark.parametrize("blur", [0.0, 3.0])
+def test_the_plan_in_force_can_be_blurred_where_a_flow_starts_from_it(
+    blur: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """(1 - s) e + s blur e' of levels s that are uniform: both squares are a third on average."""
+    data = Data(torch.zeros(10, 1), torch.zeros(10, KNOTS, 1), torch.zeros(10, KNOTS, 1))
+    start = recorded(fit(batch=4000, coupling=1.0, coupling_noise=blur), data, monkeypatch)["start"]
+    assert start.std() == pytest.approx(math.sqrt((1.0 + blur**2) / 3.0), rel=0.05)
+
+
 def test_both_policies_take_the_normalizer_of_the_data() -> None:
     found = fit()
     found.normalize(torch.tensor([[1.0], [3.0]]))

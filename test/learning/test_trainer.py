@@ -29,6 +29,7 @@ EVERYTHING = {
     "exploration": 0.2,
     "warm_start": 0.5,
     "coupling": 0.3,
+    "coupling_noise": 0.2,
     "gamma": 1.0,
     "replay": 2,
     "iterations": 3,
