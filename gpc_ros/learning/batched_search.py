@@ -24,8 +24,8 @@ from gpc_ros.sampling.spline import Spline
 from gpc_ros.signals import Array
 from gpc_ros.tasks.base import Task
 
-_NEARBY_DAMPING = 1e-3
-"""Least Levenberg factor for nearby states: at an optimum any factor is as good for the state itself."""
+_TOLERANCE = 0.01
+"""Share of its cost that a plan may lose for the linear model of its step to be good enough for nearby states."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -185,7 +185,9 @@ class BatchedSearch:
         tried_costs = np.where(model.fine[:, np.newaxis], self._costs(problem, tried), np.inf)
         index, rows = tried_costs.argmin(axis=1), np.arange(len(plans))
         better = np.less(tried_costs[rows, index], costs)
-        model.damping[:] = np.where(better, np.maximum(polish.DAMPINGS[index], _NEARBY_DAMPING), _NEARBY_DAMPING)
+        # the least factor that does no harm: at an optimum any does, but a large one leaves out the feedback
+        harmless = tried_costs <= (1.0 + _TOLERANCE) * np.minimum(tried_costs[rows, index], costs)[:, np.newaxis]
+        model.damping[:] = polish.DAMPINGS[np.where(harmless.any(axis=1), harmless.argmax(axis=1), -1)]
         return (
             np.where(better[:, np.newaxis, np.newaxis], tried[rows, index], plans),
             np.where(better, tried_costs[rows, index], costs),

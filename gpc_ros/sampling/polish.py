@@ -14,8 +14,11 @@ import numpy as np
 
 from gpc_ros.signals import Array
 
-DAMPINGS = np.geomspace(1e-5, 1.0, 6)
-"""Levenberg factors tried at once, in units of the largest diagonal entry of J^T J."""
+DAMPINGS = np.geomspace(1e-7, 1e-1, 6)
+"""Levenberg factors tried at once, in units of the largest diagonal entry of J^T J.
+
+On an unstable plant the curvatures of a plan lie seven decades apart, and the first control depends on the small ones.
+"""
 _BOUND_PASSES = 8
 
 

@@ -19,6 +19,7 @@ from gpc_ros.learning.teacher import Teacher, TeacherSettings
 from gpc_ros.signals import Estimate, Plan
 from gpc_ros.tasks.base import Residuals, Start, States, Task
 from gpc_ros.tasks.cart_pole import CartPole
+from gpc_ros.tasks.double_cart_pole import DoubleCartPole
 from gpc_ros.tasks.particle import Particle
 from gpc_ros.tasks.pendulum import Pendulum
 
@@ -294,6 +295,22 @@ def test_plans_for_states_near_the_upright_pole_cost_hardly_more_than_those_foun
         Problem(there.qpos, there.qvel, there.goal, plans, there.seeds), np.random.default_rng(0)
     )
     assert (told.costs - best).sum() < 0.1 * (unmoved - best).sum()
+
+
+def test_plans_for_states_near_the_upright_double_pole_have_its_feedback() -> None:
+    """Which depends on the least curvatures of the plan's cost, seven decades below the largest."""
+    task = DoubleCartPole()
+    values = {"samples": 1, "horizon_s": 0.8, "knots": 10, "interpolation": "zero", "perturbation": 1e-4}
+    position = np.array([[0.0, np.pi + 0.01, 0.01]])
+    given = Problem(position, np.zeros((1, 3)), np.empty((1, 0)), np.zeros((1, 10, 1)), np.empty((1, 0, 10, 1)))
+    given = settled(task, given, **values)
+    near = teacher(task, polish=1, beside=16, spread=1e-3 * np.array([1.0, 0.3, 0.3, 3.0, 3.0, 3.0]), **values)
+    answer = near.improve(given, np.random.default_rng(0))
+    there = at_nearby(answer, given)
+    own = there.nominal[:, 0, 0]
+    expected = settled(task, there, **values).nominal[:, 0, 0] - own
+    told = answer.beside.plans.reshape(-1, 10)[:, 0] - own
+    np.testing.assert_allclose(told @ expected / (expected @ expected), 1.0, atol=0.15)
 
 
 @pytest.mark.parametrize("values", [{"beside": 0}, {"beside": 2, "spread": None}, {"beside": 2, "polish": 0}])
