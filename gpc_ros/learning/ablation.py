@@ -121,7 +121,7 @@ def _as_much_work(
     """``changed`` with as many rollouts and data as ``configured``: what the polish saves goes into candidates."""
     fair: dict[str, Any] = {}
     if configured.polish and not changed.polish:
-        saved = 1 + (configured.knots or planner.knots) * int(task.model.nu) + len(DAMPINGS)
+        saved = 1 + (configured.knots or planner.knots) * int(task.model.nu) + DAMPINGS
         fair["samples"] = configured.samples + configured.polish * saved
     step_s = float(task.model.opt.timestep)
     longer = steps_between_replans(changed, step_s) / steps_between_replans(configured, step_s)

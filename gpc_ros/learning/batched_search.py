@@ -111,6 +111,7 @@ class BatchedSearch:
         self._rule: UpdateRule = registry.load("sampling.rules", p.rule, UpdateRule)(p)
         self._low, self._high = task.model.actuator_ctrlrange.T.copy()
         self._middle, self._half = (self._high + self._low) / 2, (self._high - self._low) / 2
+        self._dampings = polish.dampings(p.damping)
         self._steps = 0
 
     def improve(self, problem: Problem, generators: list[np.random.Generator]) -> Answer:
@@ -181,13 +182,14 @@ class BatchedSearch:
     def _polished(self, problem: Problem, plans: Array, costs: Array) -> tuple[Array, Array, _Linear]:
         points = ((plans - self._middle) / self._half).reshape(len(plans), -1)
         model = self._linearized(problem, points, plans.shape[1:])
-        tried = self._knots(polish.steps(points, model.residuals, model.by_plan), plans.shape[1:])
+        steps = polish.steps(points, model.residuals, model.by_plan, dampings=self._dampings)
+        tried = self._knots(steps, plans.shape[1:])
         tried_costs = np.where(model.fine[:, np.newaxis], self._costs(problem, tried), np.inf)
         index, rows = tried_costs.argmin(axis=1), np.arange(len(plans))
         better = np.less(tried_costs[rows, index], costs)
         # the least factor that does no harm: at an optimum any does, but a large one leaves out the feedback
         harmless = tried_costs <= (1.0 + _TOLERANCE) * np.minimum(tried_costs[rows, index], costs)[:, np.newaxis]
-        model.damping[:] = polish.DAMPINGS[np.where(harmless.any(axis=1), harmless.argmax(axis=1), -1)]
+        model.damping[:] = self._dampings[np.where(harmless.any(axis=1), harmless.argmax(axis=1), -1)]
         return (
             np.where(better[:, np.newaxis, np.newaxis], tried[rows, index], plans),
             np.where(better, tried_costs[rows, index], costs),

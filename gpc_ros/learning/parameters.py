@@ -6,6 +6,7 @@ from pydantic import field_validator
 
 from gpc_ros.config import Parameters, parameter
 from gpc_ros.policy.architecture import Architecture
+from gpc_ros.sampling.polish import LEAST_DAMPING
 from gpc_ros.sampling.spline import Interpolation
 
 
@@ -27,6 +28,13 @@ class CollectionParameters(Parameters):
     policy_samples: int = parameter(4, "further candidates drawn from the policy", ge=0, le=10_000)
     warm_start: float = parameter(0.0, "warm-start level of those (eq. 35)", ge=0, le=1)
     polish: int = parameter(1, "Gauss-Newton steps per replan; 0: none, as published", ge=0, le=20)
+    damping: float = parameter(
+        LEAST_DAMPING,
+        "least factor of the polish's steps: 1e-7 teaches the feedback where a plant amplifies what is done to it",
+        unit="of the largest curvature",
+        gt=0,
+        lt=1,
+    )
     shift: bool = parameter(True, "move the plan in time between replans; false: as published")
     teacher_share: float = parameter(
         1.0, "share of the time that sampling drives; else the policy does (0: as published)", ge=0, le=1

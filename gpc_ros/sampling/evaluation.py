@@ -60,12 +60,11 @@ class Evaluator:
         values = aggregate(total(shares, trajectories), self._risk, beta=self._beta)
         return Costs(values, shares.mean(axis=1) if shares.shape[1] > 1 else shares[:, 0])
 
-    def polished(self, knots: Array, perturbation: float) -> tuple[Array, Costs]:
+    def polished(self, knots: Array, perturbation: float, damping: float) -> tuple[Array, Costs]:
         """One Gauss-Newton step from ``knots`` (K, nu): the points tried (L, K, nu) and what they cost.
 
-        The derivatives are differences over ``perturbation`` [half ctrlranges].
-
-        The steps are those of the mean cost over domains; which of them is best is left to the risk measure.
+        The derivatives are differences over ``perturbation`` [half ctrlranges], ``damping`` is the least factor. The
+        steps are those of the mean cost over domains; which of them is best is left to the risk measure.
         """
         point = ((knots - self._middle) / self._half).ravel()
         beside, moves = polish.perturbations(point, perturbation)
@@ -73,7 +72,8 @@ class Evaluator:
         if not np.isfinite(residuals).all():
             return knots[np.newaxis], self.costs(knots[np.newaxis])
         jacobian = polish.jacobian(residuals[0], residuals[1:], moves)
-        tried = self.clip(self._knots(polish.steps(point, residuals[0], jacobian), knots.shape))
+        steps = polish.steps(point, residuals[0], jacobian, dampings=polish.dampings(damping))
+        tried = self.clip(self._knots(steps, knots.shape))
         return tried, self.costs(tried)
 
     def _residuals(self, knots: Array) -> Array:

@@ -14,12 +14,15 @@ import numpy as np
 
 from gpc_ros.signals import Array
 
-DAMPINGS = np.geomspace(1e-7, 1e-1, 6)
-"""Levenberg factors tried at once, in units of the largest diagonal entry of J^T J.
-
-On an unstable plant the curvatures of a plan lie seven decades apart, and the first control depends on the small ones.
-"""
+DAMPINGS = 6
+"""How many Levenberg factors are tried at once."""
+LEAST_DAMPING = 1e-5
 _BOUND_PASSES = 8
+
+
+def dampings(least: float) -> Array:
+    """Levenberg factors (L,) from ``least`` to 1, in units of the largest diagonal entry of J^T J."""
+    return np.geomspace(least, 1.0, DAMPINGS)
 
 
 def perturbations(point: Array, size: float) -> tuple[Array, Array]:
@@ -36,7 +39,7 @@ def jacobian(residuals: Array, perturbed: Array, moves: Array) -> Array:
     return np.swapaxes((perturbed - residuals[..., np.newaxis, :]) / moves[..., np.newaxis], -1, -2)
 
 
-def steps(point: Array, residuals: Array, jacobian: Array, *, dampings: Array = DAMPINGS) -> Array:
+def steps(point: Array, residuals: Array, jacobian: Array, *, dampings: Array) -> Array:
     """Improved points (E, L, n) in [-1, 1], one per damping.
 
     The linearized problem is solved with its bounds, so that the free variables make up for what saturation takes

@@ -16,6 +16,7 @@ from gpc_ros import registry
 from gpc_ros.config import parameter
 from gpc_ros.errors import UnknownName
 from gpc_ros.sampling.evaluation import Costs, Evaluator
+from gpc_ros.sampling.polish import LEAST_DAMPING
 from gpc_ros.sampling.rules.base import Proposal, RuleParameters, UpdateRule, effective_sample_size
 from gpc_ros.signals import Array
 
@@ -33,6 +34,13 @@ class SearchParameters(RuleParameters):
         unit="of half the ctrlrange",
         gt=0,
         le=1,
+    )
+    damping: float = parameter(
+        LEAST_DAMPING,
+        "least factor of the polish's steps: smaller finds the optimum of plans whose curvatures lie decades apart",
+        unit="of the largest curvature",
+        gt=0,
+        lt=1,
     )
     margin: float = parameter(
         0.3,
@@ -163,10 +171,11 @@ class Search:
         return nominal
 
     def _polish(self, found: Candidate) -> Candidate:
-        for _ in range(self._parameters.polish):
+        p = self._parameters
+        for _ in range(p.polish):
             if self._stop():
                 break
-            tried, costs = self._evaluator.polished(found.knots, self._parameters.perturbation)
+            tried, costs = self._evaluator.polished(found.knots, p.perturbation, p.damping)
             index = int(np.argmin(costs.values))
             if not costs.values[index] < found.cost:
                 break

@@ -300,7 +300,8 @@ def test_plans_for_states_near_the_upright_pole_cost_hardly_more_than_those_foun
 def test_plans_for_states_near_the_upright_double_pole_have_its_feedback() -> None:
     """Which depends on the least curvatures of the plan's cost, seven decades below the largest."""
     task = DoubleCartPole()
-    values = {"samples": 1, "horizon_s": 0.8, "knots": 10, "interpolation": "zero", "perturbation": 1e-4}
+    values = {"samples": 1, "horizon_s": 0.8, "knots": 10, "interpolation": "zero"}
+    values |= {"perturbation": 1e-4, "damping": 1e-7}
     position = np.array([[0.0, np.pi + 0.01, 0.01]])
     given = Problem(position, np.zeros((1, 3)), np.empty((1, 0)), np.zeros((1, 10, 1)), np.empty((1, 0, 10, 1)))
     given = settled(task, given, **values)

@@ -8,6 +8,8 @@ from gpc_ros.sampling import polish
 from gpc_ros.sampling.risk import Risk
 from gpc_ros.tasks.base import Task
 
+DAMPINGS = polish.dampings(1e-5)
+
 
 def linear(seed: int) -> tuple[np.ndarray, np.ndarray]:
     rng = np.random.default_rng(seed)
@@ -53,10 +55,12 @@ def test_batches_are_loops() -> None:
     problems = [linear(seed) for seed in range(3)]
     residuals = np.array([A @ p - b for (A, b), p in zip(problems, points, strict=True)])
     jacobians = np.array([A for A, _ in problems])
-    together = polish.steps(points, residuals, jacobians)
-    assert together.shape == (3, len(polish.DAMPINGS), 5)
+    together = polish.steps(points, residuals, jacobians, dampings=DAMPINGS)
+    assert together.shape == (3, len(DAMPINGS), 5)
     for e in range(3):
-        np.testing.assert_allclose(together[e], polish.steps(points[e], residuals[e], jacobians[e]), atol=1e-12)
+        np.testing.assert_allclose(
+            together[e], polish.steps(points[e], residuals[e], jacobians[e], dampings=DAMPINGS), atol=1e-12
+        )
 
 
 def test_strong_damping_is_a_short_step_down_the_gradient() -> None:
@@ -67,8 +71,8 @@ def test_strong_damping_is_a_short_step_down_the_gradient() -> None:
 
 def test_flat_residuals_leave_the_point_where_it_is() -> None:
     point = np.full(4, 0.3)
-    reached = polish.steps(point, np.ones(6), np.zeros((6, 4)))
-    np.testing.assert_array_equal(reached, np.tile(point, (len(polish.DAMPINGS), 1)))
+    reached = polish.steps(point, np.ones(6), np.zeros((6, 4)), dampings=DAMPINGS)
+    np.testing.assert_array_equal(reached, np.tile(point, (len(DAMPINGS), 1)))
 
 
 @pytest.mark.parametrize(("domains", "risk"), [(1, Risk.MEAN), (3, Risk.MEAN), (3, Risk.CVAR)])
@@ -76,7 +80,7 @@ def test_polish_of_a_plan_gains_and_stays_in_range(puck: Task, make_evaluator, d
     evaluator = make_evaluator(puck, domains=domains, risk=risk)
     knots = evaluator.clip(np.random.default_rng(0).normal(1.0, 1.0, (5, 1)))
     before = evaluator.costs(knots[np.newaxis]).values[0]
-    tried, costs = evaluator.polished(knots, 0.01)
+    tried, costs = evaluator.polished(knots, 0.01, 1e-5)
     assert tried.min() >= -1.0
     assert tried.max() <= 3.0
     assert costs.values.min() < before
@@ -88,6 +92,6 @@ def test_polish_of_a_plan_gains_and_stays_in_range(puck: Task, make_evaluator, d
 def test_polish_of_a_diverging_plan_gives_it_back(puck: Task, make_evaluator) -> None:
     evaluator = make_evaluator(puck)
     evaluator.begin(np.array([np.inf]), np.zeros(1), np.array(puck.goal))
-    tried, costs = evaluator.polished(np.ones((5, 1)), 0.01)
+    tried, costs = evaluator.polished(np.ones((5, 1)), 0.01, 1e-5)
     np.testing.assert_array_equal(tried, np.ones((1, 5, 1)))
     assert np.isposinf(costs.values).all()
