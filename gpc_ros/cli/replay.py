@@ -43,6 +43,7 @@ def run(args: argparse.Namespace) -> int:
 
     require_ros()
     from gpc_ros.nodes import network
+    from gpc_ros.nodes.leaving import PATIENCE_S, leave_within
     from gpc_ros.nodes.playback import Stage
 
     network.check_security()
@@ -59,10 +60,10 @@ def run(args: argparse.Namespace) -> int:
     meant = [recording.name(topic) for topic in args.topics or ()]
     stage = Stage(names, meant=meant, namespace=recording.about.get("namespace", "/"))
     try:
-        played = _play(recording, names, stage, args, stop)
+        print(f"played {_play(recording, names, stage, args, stop)} messages", flush=True)
+        leave_within(PATIENCE_S, 0)
     finally:
         stage.close()
-    print(f"played {played} messages")
     return 0
 
 

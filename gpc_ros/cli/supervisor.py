@@ -98,7 +98,7 @@ class Supervisor:
             child.start()
         return None
 
-    def stop(self, patience_s: float = 3.0) -> None:
+    def stop(self, patience_s: float = 5.0) -> None:
         """End all: SIGTERM, and SIGKILL for those that have not ended after ``patience_s``."""
         end = time.monotonic() + patience_s
         for number in (signal.SIGTERM, signal.SIGKILL):

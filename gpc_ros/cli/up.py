@@ -56,9 +56,11 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Start the stack, watch it, end it, say how it went; the exit code."""
     from gpc_ros.cli.doctor import require_ros
-    from gpc_ros.nodes import network
 
     require_ros()
+    from gpc_ros.nodes import network
+    from gpc_ros.nodes.leaving import PATIENCE_S, leave_within
+
     network.check_security()
     values = _checked(args)
     environment = {**os.environ, **network.environment(opened=args.network)}
@@ -70,20 +72,20 @@ def run(args: argparse.Namespace) -> int:
         stop = threading.Event()
         for number in (signal.SIGINT, signal.SIGTERM, signal.SIGHUP):
             signal.signal(number, lambda *_: stop.set())
-        diagnostics = None
+        code = 2  # of an error, which ``main`` tells
         try:
             supervisor.start("recorder", _file_appears(args.record))
             os.environ.update(environment)
             diagnostics = view.Diagnostics()
             ended = _watch(supervisor, stop, diagnostics, args.robot)
+            supervisor.stop()
+            reports = {name: _read(Path(folder) / f"{name}.json") for name in values}
+            code = _tell(args, values, reports, supervisor, ended)
         finally:
             supervisor.stop()
-            left = diagnostics is None or diagnostics.close()
-        reports = {name: _read(Path(folder) / f"{name}.json") for name in values}
-    code = _tell(args, values, reports, supervisor, ended)
-    if not left:
-        sys.stdout.flush()
-        os._exit(code)  # an orderly end would wait for the middleware, too
+            sys.stdout.flush()
+            leave_within(PATIENCE_S, code)
+    diagnostics.close()
     return code
 
 

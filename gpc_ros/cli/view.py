@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import threading
 import time
 from typing import Any
 
@@ -10,8 +9,6 @@ from rich.console import Console, RenderableType
 from rich.text import Text
 
 from gpc_ros.cli.board import Board
-
-_PATIENCE_S = 2.0
 
 
 def waiting() -> Text:
@@ -51,17 +48,8 @@ class Diagnostics:
         """The latest figures and the last event."""
         return self.board.table(title, time.monotonic())
 
-    def close(self) -> bool:
-        """Leave the graph; whether that was done in time.
-
-        Fast DDS 3.2 was seen to wait for itself for ever here, while other participants came and went.
-        """
-        leaving = threading.Thread(target=self._leave, daemon=True)
-        leaving.start()
-        leaving.join(_PATIENCE_S)
-        return not leaving.is_alive()
-
-    def _leave(self) -> None:
+    def close(self) -> None:
+        """Leave the graph."""
         self._executor.shutdown(timeout_sec=0.1)
         self._node.destroy_node()
         self._rclpy.try_shutdown()

@@ -18,6 +18,7 @@ from sensor_msgs.msg import JointState
 
 from gpc_ros.node_parameters import RealtimeParameters
 from gpc_ros.nodes import cdr, realtime
+from gpc_ros.nodes.leaving import PATIENCE_S, leave_within
 from gpc_ros.nodes.loop import Loop
 from gpc_ros.statistics import Histogram
 
@@ -74,6 +75,7 @@ def main() -> int:
     else:
         print(json.dumps(ask(loop, node, float(rest[0]))), flush=True)
     loop.stop()
+    leave_within(PATIENCE_S, 0)
     rclpy.try_shutdown()
     return 0
 

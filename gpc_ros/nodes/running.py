@@ -16,6 +16,7 @@ from rclpy.signals import SignalHandlerOptions
 
 from gpc_ros.errors import GpcError
 from gpc_ros.nodes import network, realtime
+from gpc_ros.nodes.leaving import PATIENCE_S, leave_within
 from gpc_ros.nodes.loop import Loop
 from gpc_ros.nodes.shell import Shell
 
@@ -28,8 +29,7 @@ def run(shells: Sequence[type[Shell]], args: Sequence[str] | None = None) -> int
     try:
         return _run(shells, args)
     except GpcError as error:
-        print(f"gpc_ros {' '.join(shell.name for shell in shells)}: {error}", file=sys.stderr)
-        return 2
+        return _refused(shells, error)
 
 
 def _run(shells: Sequence[type[Shell]], args: Sequence[str] | None) -> int:
@@ -42,6 +42,7 @@ def _run(shells: Sequence[type[Shell]], args: Sequence[str] | None) -> int:
         signal.signal(number, lambda *_: os._exit(1) if stop.is_set() else stop.set())
     loop = Loop(context)
     nodes: list[Shell] = []
+    code = 1
     executor = SingleThreadedExecutor(context=context)
     try:
         for shell in shells:
@@ -58,15 +59,24 @@ def _run(shells: Sequence[type[Shell]], args: Sequence[str] | None) -> int:
             node.start()
         while not stop.is_set() and not any(node.finished.is_set() for node in nodes):
             loop.guard(executor.spin_once, 0.05)  # a parameter or service callback that raises must not end the node
+        code = 0
+    except GpcError as error:
+        code = _refused(shells, error)
     finally:
         loop.stop()
         for node in nodes:
             node.close()
             node.be_heard_out()
         _report(nodes)
+        leave_within(PATIENCE_S, code)
         executor.shutdown(timeout_sec=0.1)
         rclpy.try_shutdown(context=context)
-    return 0
+    return code
+
+
+def _refused(shells: Sequence[type[Shell]], error: GpcError) -> int:
+    print(f"gpc_ros {' '.join(shell.name for shell in shells)}: {error}", file=sys.stderr)
+    return 2
 
 
 def _report(nodes: Sequence[Shell]) -> None:
