@@ -124,8 +124,8 @@ class BatchedSearch:
         plans, best = self._chosen(problem, proposals, candidates, costs)
         origin, origin_costs = self._origin(problem, plans, best, costs[:, 0])
         model = None
-        for _ in range(self._parameters.polish):
-            origin, origin_costs, model = self._polished(problem, origin, origin_costs)
+        for left in reversed(range(self._parameters.polish)):
+            origin, origin_costs, model = self._polished(problem, origin, origin_costs, last=not left)
         better = origin_costs <= best
         plans = np.where(better[:, np.newaxis, np.newaxis], origin, plans)
         beside = self._beside(problem, plans, better, model, generators)
@@ -179,9 +179,10 @@ class BatchedSearch:
             other[:] = True
         return np.where(other[:, np.newaxis, np.newaxis], plans, problem.nominal), np.where(other, costs, nominal_costs)
 
-    def _polished(self, problem: Problem, plans: Array, costs: Array) -> tuple[Array, Array, _Linear]:
+    def _polished(self, problem: Problem, plans: Array, costs: Array, *, last: bool) -> tuple[Array, Array, _Linear]:
+        """One Gauss-Newton step; of the ``last`` the linear model holds around the state as well."""
         points = ((plans - self._middle) / self._half).reshape(len(plans), -1)
-        model = self._linearized(problem, points, plans.shape[1:])
+        model = self._linearized(problem, points, plans.shape[1:], self._nearby if last else None)
         steps = polish.steps(points, model.residuals, model.by_plan, dampings=self._dampings)
         tried = self._knots(steps, plans.shape[1:])
         tried_costs = np.where(model.fine[:, np.newaxis], self._costs(problem, tried), np.inf)
@@ -196,18 +197,18 @@ class BatchedSearch:
             model,
         )
 
-    def _linearized(self, problem: Problem, points: Array, shape: tuple[int, ...]) -> _Linear:
-        """The residuals at ``points`` (E, n) and their derivatives by the plan and, where wanted, by the state."""
+    def _linearized(self, problem: Problem, points: Array, shape: tuple[int, ...], nearby: Nearby | None) -> _Linear:
+        """The residuals at ``points`` (E, n) and their derivatives by the plan and, with ``nearby``, by the state."""
         around, moves = polish.perturbations(points, self._parameters.perturbation)
         count, size = points.shape
-        states = 0 if self._nearby is None else len(self._nearby.spread)
+        states = 0 if nearby is None else len(nearby.spread)
         all_points = np.concatenate(
             [points[:, np.newaxis], around, np.repeat(points[:, np.newaxis], states, 1)], axis=1
         )
         qpos = np.repeat(problem.qpos[:, np.newaxis], 1 + size + states, axis=1)
         qvel = np.repeat(problem.qvel[:, np.newaxis], 1 + size + states, axis=1)
-        if self._nearby is not None:
-            qpos[:, 1 + size :], qvel[:, 1 + size :] = self._nearby.perturbed(problem.qpos, problem.qvel)
+        if nearby is not None:
+            qpos[:, 1 + size :], qvel[:, 1 + size :] = nearby.perturbed(problem.qpos, problem.qvel)
         residuals = self._residuals(qpos, qvel, problem.goal, self._knots(all_points, shape))
         fine = np.asarray(np.isfinite(residuals).all(axis=(1, 2)))
         residuals[~fine] = 0.0  # no step from there
