@@ -17,6 +17,7 @@ from gpc_ros.signals import Array
 DAMPINGS = 6
 """How many Levenberg factors are tried at once."""
 LEAST_DAMPING = 1e-5
+"""The least of them, unless a parameter says otherwise."""
 _BOUND_PASSES = 8
 
 
