@@ -189,7 +189,7 @@ class Collector:
         rows = np.flatnonzero(at_goal & (rng.random(len(at_goal)) < chance))
         robots.reset(rng, named_share=p.named_share, rows=rows)
         self._restarts.place(robots, rng, rows)
-        self._plans[rows] = robots.resting(self.spline.num_knots)[rows]
+        self._plans[rows] = robots.resting(self.spline.num_knots, rows)
         self._taught[rows] = rng.random(len(rows)) < p.teacher_share
 
     def _shifted(self, plans: Array) -> Array:

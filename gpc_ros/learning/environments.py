@@ -52,10 +52,11 @@ class Environments:
         """Observations (E, ny)."""
         return self._task.observe(States(self.qpos, self.qvel), self.goal)
 
-    def resting(self, knots: int) -> Array:
-        """Plans (E, ``knots``, nu) that move nothing by themselves."""
-        rest = np.stack([actuators.rest(self._task.model, qpos) for qpos in self.qpos])
-        return np.repeat(rest[:, np.newaxis], knots, axis=1)
+    def resting(self, knots: int, rows: NDArray[np.int_] | None = None) -> Array:
+        """Plans (E, ``knots``, nu) that move nothing by themselves, for the robots ``rows``, or all."""
+        qpos = self.qpos if rows is None else self.qpos[rows]
+        rest = [actuators.rest(self._task.model, row) for row in qpos]
+        return np.repeat(np.reshape(rest, (len(qpos), 1, self._task.model.nu)), knots, axis=1)
 
     def advance(self, plans: Array) -> States:
         """Drive the robots by ``plans`` (E, K, nu) for one period; the states (E, period_steps) that they went through.
