@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from pydantic import ValidationInfo, field_validator
+from pydantic import field_validator
 
 from gpc_ros import actuators, registry
 from gpc_ros.config import parameter
@@ -21,7 +21,7 @@ from gpc_ros.control.plan_log import Recorder
 from gpc_ros.control.previous import Grid, seen_from, warm_start
 from gpc_ros.errors import InvalidParameter, InvalidSignal
 from gpc_ros.sampling.evaluation import Evaluator
-from gpc_ros.sampling.objective import Objective
+from gpc_ros.sampling.objective import Objective, not_negative
 from gpc_ros.sampling.risk import Risk
 from gpc_ros.sampling.rollout import Rollouts
 from gpc_ros.sampling.rules.base import UpdateRule
@@ -49,13 +49,7 @@ class SpcParameters(SearchParameters):
     running_weights: dict[str, float] = parameter({}, "weights of running cost terms in place of the task's")
     terminal_weights: dict[str, float] = parameter({}, "weights of terminal cost terms in place of the task's")
 
-    @field_validator("running_weights", "terminal_weights")
-    @classmethod
-    def _not_negative(cls, weights: dict[str, float], info: ValidationInfo) -> dict[str, float]:
-        for name, weight in weights.items():
-            if weight < 0:
-                raise ValueError(f"{info.field_name}.{name} = {weight} must not be negative")
-        return weights
+    _weights = field_validator("running_weights", "terminal_weights")(not_negative)
 
 
 class Spc(Planner):

@@ -6,6 +6,7 @@ from pydantic import field_validator
 
 from gpc_ros.config import Parameters, parameter
 from gpc_ros.policy.architecture import Architecture
+from gpc_ros.sampling.objective import not_negative
 from gpc_ros.sampling.polish import LEAST_DAMPING
 from gpc_ros.sampling.spline import Interpolation
 
@@ -35,6 +36,9 @@ class CollectionParameters(Parameters):
         gt=0,
         lt=1,
     )
+    running_weights: dict[str, float] = parameter(
+        {}, "weights of running cost terms while plans are made to learn from, in place of the planner's"
+    )
     shift: bool = parameter(True, "move the plan in time between replans; false: as published")
     teacher_share: float = parameter(
         1.0, "share of the time that sampling drives; else the policy does (0: as published)", ge=0, le=1
@@ -63,6 +67,8 @@ class CollectionParameters(Parameters):
         0.0, "mean time at the goal after which a robot begins a new episode; 0: it stays", unit="s", ge=0, le=60
     )
     terminal_value: bool = parameter(False, "learn a cost-to-go and plan with it in place of the terminal cost")
+
+    _weights = field_validator("running_weights")(not_negative)
 
 
 class FitParameters(Parameters):

@@ -13,6 +13,8 @@ from gpc_ros.learning.scaling import Scaling
 from gpc_ros.sampling.spline import Spline
 from gpc_ros.tasks.base import States, Task
 
+_NAMED = 0.05
+
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
@@ -24,8 +26,8 @@ class Verdict:
 
     @property
     def rank(self) -> tuple[float, float]:
-        """Larger is better."""
-        return (self.success + 1e-3 * self.named, -self.cost)
+        """Larger is better. The named start, where ``gpc up`` begins, counts as much as 5 % of the others."""
+        return (self.success + _NAMED * self.named, -self.cost)
 
 
 def validate(

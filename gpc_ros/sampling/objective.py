@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable, Mapping
 
 import numpy as np
+from pydantic import ValidationInfo
 
 from gpc_ros.errors import UnknownName
 from gpc_ros.sampling.rollout import Trajectories
@@ -101,6 +102,18 @@ class Objective:
             if self._terminal_value is not None:
                 return running, {"value": self._terminal_value(end, goal)}
             return running, self._task.terminal_residuals(end, goal)
+
+
+def not_negative(weights: dict[str, float], info: ValidationInfo) -> dict[str, float]:
+    """Validator of weights by name: ``weights`` as they are.
+
+    Raises:
+        ValueError: one of them is negative; its square root belongs to the residuals.
+    """
+    for name, weight in weights.items():
+        if weight < 0:
+            raise ValueError(f"{info.field_name}.{name} = {weight} must not be negative")
+    return weights
 
 
 def total(shares: Array, trajectories: Trajectories) -> Array:

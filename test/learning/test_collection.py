@@ -59,6 +59,14 @@ def test_training_has_plans_of_its_own_where_it_wants_them() -> None:
     assert (longer.horizon_s, longer.knots) == (0.4, 5)
 
 
+def test_training_has_weights_of_its_own_where_it_wants_them() -> None:
+    spc = tiny.spc_parameters(running_weights={"upright": 2.0, "control": 0.5})
+    found = teacher_parameters(tiny.train_parameters(running_weights={"control": 0.1}), spc)
+    assert found.running_weights == {"upright": 2.0, "control": 0.1}
+    with pytest.raises(InvalidParameter, match=r"running_weights.control = -1.0 must not be negative"):
+        tiny.train_parameters(running_weights={"control": -1.0})
+
+
 def test_a_replan_notes_what_was_seen_and_the_plans_before_and_after() -> None:
     found = collector(Particle(), samples=2)
     observation = found.robots.observe()
