@@ -25,6 +25,10 @@ def run(shells: Sequence[type[Shell]], args: Sequence[str] | None = None) -> int
     """Run one node, or several in one process on one loop; the exit code.
 
     SIGINT, SIGTERM and SIGHUP end it in order: loop, last words, report. Mistakes of the user are one line and code 2.
+
+    Args:
+        shells: the nodes.
+        args: of ROS; None: those of the process, which is then expected to end at once.
     """
     try:
         return _run(shells, args)
@@ -68,7 +72,8 @@ def _run(shells: Sequence[type[Shell]], args: Sequence[str] | None) -> int:
             node.close()
             node.be_heard_out()
         _report(nodes)
-        leave_within(PATIENCE_S, code)
+        if args is None:  # the process is the nodes' own
+            leave_within(PATIENCE_S, code)
         executor.shutdown(timeout_sec=0.1)
         rclpy.try_shutdown(context=context)
     return code
