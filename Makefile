@@ -1,4 +1,4 @@
-# make demo   a learned policy swings a cart-pole up, over ROS 2
+# make demo   a learned policy swings a double cart-pole up, over ROS 2
 # make test   what has to hold before a commit
 # The first use makes .venv; PYTHON=python3.12 chooses its interpreter.
 
@@ -11,7 +11,7 @@ help:
 	@sed -n 's/^# //p' Makefile
 
 demo: $(VENV)/demo.stamp
-	$(VENV)/bin/gpc up cart_pole --planner policy
+	$(VENV)/bin/gpc up double_cart_pole --planner policy
 
 test: $(VENV)/test.stamp
 	@.ci/run

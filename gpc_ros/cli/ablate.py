@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -40,7 +39,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 def run(args: argparse.Namespace) -> int:
     """Train what has not been trained yet, print and write the table after each; the exit code."""
     arguments.require_learning("ablate")
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")
     from gpc_ros.learning import ablation
 
     console = Console()

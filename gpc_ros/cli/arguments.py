@@ -114,9 +114,13 @@ def seconds(text: str) -> float:
 def require_learning(command: str) -> None:
     """Refuse ``gpc command`` at once where torch or what else learning needs is not installed.
 
+    Where it is, torch is imported, with threads that stay awake from one gradient step to the next but soon leave the
+    cores to the physics.
+
     Raises:
         GpcError: names the package that lacks, and the command that installs it.
     """
+    os.environ.setdefault("GOMP_SPINCOUNT", "1000000")
     try:
         import onnx  # noqa: F401
         import onnxruntime  # noqa: F401

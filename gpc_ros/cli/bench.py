@@ -100,7 +100,7 @@ def estimate(robot: str) -> Record:
 
 
 def inference(robot: str) -> Record:
-    """One plan of the robot's policy, or of one like the double cart-pole's, against ONNX Runtime alone."""
+    """One plan of the robot's policy, or where it has none of a random one, against ONNX Runtime alone."""
     from gpc_ros.policy import benchmark
     from gpc_ros.policy.onnx_policy import OnnxPolicy
 

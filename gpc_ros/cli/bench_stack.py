@@ -22,7 +22,7 @@ Record = dict[str, float | str]
 
 
 def stack(robot: str) -> Record:
-    """Measurement to command through four processes against an empty ring of as many hand-overs."""
+    """Measurement to command through the stack's processes against an empty ring of as many hand-overs."""
     require_ros()
     ring = _ring()
     alone = _up(robot, _RING_S, "--no-web", "--no-monitor")["latency_ms"]

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import contextlib
-import os
 import signal
 import threading
 from collections.abc import Iterator
@@ -63,7 +62,6 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
 
 def run(args: argparse.Namespace) -> int:
     """Train, export, say how it went; the exit code."""
-    os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # or idle threads of torch take the cores from the physics
     arguments.require_learning("train")
     from gpc_ros.learning import export
     from gpc_ros.learning.training import Training

@@ -92,7 +92,7 @@ class Trainer:
     def __init__(
         self, task: Task, parameters: TrainParameters, spc: SpcParameters, teachers: MakesTeacher = Teacher
     ) -> None:
-        torch.set_num_threads(1)  # for networks and batches of these sizes, sharing the work costs more than it saves
+        torch.set_num_threads(1)  # but for gradient steps: sharing small work costs more than it saves
         self.task, self.parameters, self.spc = task, parameters, teacher_parameters(parameters, spc)
         self.progress = Progress()
         self.records: list[Record] = []
@@ -202,7 +202,9 @@ class Trainer:
         count = min(_CHUNK, p.gradient_steps - where.place)
         done = (where.iteration + where.place / p.gradient_steps) / p.iterations
         seed = np.random.SeedSequence([p.seed, where.iteration, 2, where.place])
+        torch.set_num_threads(p.fit_threads)
         loss = self.records[-1].loss = self.fit.step(self._data, count, done=done, seed=seed)
+        torch.set_num_threads(1)
         if not np.isfinite(loss):
             raise GpcError(f"the loss is {loss} in iteration {where.iteration + 1}; lower train.learning_rate")
         where.place += count

@@ -112,6 +112,9 @@ class TrainParameters(CollectionParameters, FitParameters):
         0.0, "share of these, with the named start, whose success ends the training; 0: it goes to its end", ge=0, le=1
     )
     threads: int = parameter(2, "threads for the physics; changes no result", ge=1, le=256)
+    fit_threads: int = parameter(
+        1, "threads for the gradient steps; 2 suit wide networks, and each number rounds otherwise", ge=1, le=64
+    )
     seed: int = parameter(0, "of all random numbers", ge=0)
 
     @field_validator("network")

@@ -15,7 +15,7 @@ from gpc_ros.sampling.spline import Interpolation
 
 
 def mlp() -> OnnxPolicy:
-    """As for the double cart-pole."""
+    """Two hidden layers of 128 for 16 knots of one actuator, with 10 Euler steps."""
     return _random(Architecture(hidden=[128, 128]), knots=16, actuators=1, observation=8)
 
 

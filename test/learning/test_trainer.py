@@ -113,6 +113,12 @@ def test_the_seed_decides(whole: Any) -> None:
     assert other.records[0].spc_cost != expected.records[0].spc_cost
 
 
+def test_two_threads_give_the_same_result_twice() -> None:
+    wide = {"fit_threads": 2, "network": {"hidden": [256, 256]}, "batch": 256}
+    tiny.assert_same(tiny.finish(tiny.trainer(**wide)), tiny.finish(tiny.trainer(**wide)))
+    assert torch.get_num_threads() == 1
+
+
 def test_every_replan_draws_anew() -> None:
     trainer, drawn = tiny.trainer(), []
     replan = trainer.collector.replan
