@@ -79,9 +79,12 @@ def messages() -> list[tuple[int, re.Pattern[str]]]:
 def check(node: str, name: str, value: str = "...") -> None:
     """Refuse a parameter (or a part that holds several) that does not exist, or a value that is none for it."""
     valid = config.valid_names(MODELS[node])
-    assert name.removesuffix(".TERM") in {*valid, *(each.rpartition(".")[0] for each in valid)}, f"{node}.{name}"
+    parts = {*valid, *(each.rpartition(".")[0] for each in valid)}
+    assert {name.removesuffix(".TERM"), re.sub(r"(_weights)\.\w+$", r"\1", name)} & parts, f"{node}.{name}"
     if value != "...":
-        config.load("cart_pole", node, MODELS[node], **{name: yaml.safe_load(value)})
+        part, _, inner = name.partition(".")
+        found = yaml.safe_load(value)
+        config.load("cart_pole", node, MODELS[node], **{part: {inner: found} if inner else found})
 
 
 def asked_of_ros2(line: str) -> Iterator[tuple[str, bool]]:

@@ -24,7 +24,7 @@ from gpc_ros.statistics import Counts
 from gpc_ros.tasks.base import Task
 
 _LOG_AGAIN_S = 1.0
-_KEPT_FOR_LATE = 200
+_KEPT_FOR_LATE = 1000
 _HEARD_OUT_S = 1.0
 
 
