@@ -21,6 +21,7 @@ from gpc_ros.sampling.risk import aggregate
 from gpc_ros.sampling.rollout import Rollouts, Trajectories
 from gpc_ros.sampling.rules.base import Proposal, UpdateRule
 from gpc_ros.sampling.spline import Spline
+from gpc_ros.sampling.variations import Variations
 from gpc_ros.signals import Array
 from gpc_ros.tasks.base import Task
 
@@ -105,6 +106,7 @@ class BatchedSearch:
         if p.domains > 1:
             models = [task.randomize(np.random.default_rng([p.seed, d])) for d in range(p.domains)]
         self._rollouts = Rollouts(models, steps=self.spline.steps, sensors=task.needs_sensors)
+        self._variations = Variations(self._rollouts, np.repeat(self.spline.begins, task.model.nu))
         self._objective = Objective(
             task, running=p.running_weights, terminal=p.terminal_weights, terminal_value=terminal_value
         )
@@ -200,21 +202,19 @@ class BatchedSearch:
     def _linearized(self, problem: Problem, points: Array, shape: tuple[int, ...], nearby: Nearby | None) -> _Linear:
         """The residuals at ``points`` (E, n) and their derivatives by the plan and, with ``nearby``, by the state."""
         around, moves = polish.perturbations(points, self._parameters.perturbation)
-        count, size = points.shape
-        states = 0 if nearby is None else len(nearby.spread)
-        all_points = np.concatenate(
-            [points[:, np.newaxis], around, np.repeat(points[:, np.newaxis], states, 1)], axis=1
-        )
-        qpos = np.repeat(problem.qpos[:, np.newaxis], 1 + size + states, axis=1)
-        qvel = np.repeat(problem.qvel[:, np.newaxis], 1 + size + states, axis=1)
-        if nearby is not None:
-            qpos[:, 1 + size :], qvel[:, 1 + size :] = nearby.perturbed(problem.qpos, problem.qvel)
-        residuals = self._residuals(qpos, qvel, problem.goal, self._knots(all_points, shape))
-        fine = np.asarray(np.isfinite(residuals).all(axis=(1, 2)))
-        residuals[~fine] = 0.0  # no step from there
-        by_plan = polish.jacobian(residuals[:, 0], residuals[:, 1 : 1 + size], moves)
-        by_state = np.swapaxes(residuals[:, 1 + size :] - residuals[:, :1], 1, 2)
-        return _Linear(points, residuals[:, 0], by_plan, by_state, fine, np.zeros(count))
+        knots = self._knots(np.concatenate([points[:, np.newaxis], around], axis=1), shape)
+        residuals = self._residuals(*self._vary(problem, knots), len(points))
+        if nearby is None:
+            beside = residuals[:, :0]
+        else:
+            states = nearby.perturbed(problem.qpos, problem.qvel)
+            plans = np.repeat(knots[:, :1], len(nearby.spread), axis=1)
+            beside = self._residuals(*self._roll(*states, problem.goal, plans), len(points))
+        fine = np.isfinite(np.concatenate([residuals, beside], axis=1)).all(axis=(1, 2))
+        residuals[~fine], beside[~fine] = 0.0, 0.0  # no step from there
+        by_plan = polish.jacobian(residuals[:, 0], residuals[:, 1:], moves)
+        by_state = np.swapaxes(beside - residuals[:, :1], 1, 2)
+        return _Linear(points, residuals[:, 0], by_plan, by_state, fine, np.zeros(len(points)))
 
     def _beside(
         self,
@@ -249,20 +249,29 @@ class BatchedSearch:
         trajectories, goal = self._roll(qpos, qvel, problem.goal, knots)
         return aggregate(self._objective.costs(trajectories, goal), p.risk, beta=p.risk_beta).reshape(knots.shape[:2])
 
-    def _residuals(self, qpos: Array, qvel: Array, goal: Array, knots: Array) -> Array:
-        """Residuals (E, N, D M) of ``knots`` (E, N, K, nu) from states (E, N); nan where the physics diverged."""
-        trajectories, goal = self._roll(qpos, qvel, goal, knots)
+    def _residuals(self, trajectories: Trajectories, goal: Array, environments: int) -> Array:
+        """Residuals (E, N, D M) of trajectories (D, E N); nan where the physics diverged."""
         residuals = self._objective.residuals(trajectories, goal) / np.sqrt(len(trajectories.finite))
         residuals[~trajectories.finite] = np.nan
-        return np.swapaxes(residuals, 0, 1).reshape(*knots.shape[:2], -1)
+        return np.swapaxes(residuals, 0, 1).reshape(environments, trajectories.finite.shape[1] // environments, -1)
 
     def _roll(self, qpos: Array, qvel: Array, goal: Array, knots: Array) -> tuple[Trajectories, Array]:
-        controls = self.spline.controls(knots.reshape(-1, *knots.shape[2:]))
-        if self.spline.overshoots:
-            controls = np.clip(controls, self._low, self._high)
-        self._steps += controls.shape[0] * controls.shape[1] * len(self._rollouts.models)
-        rolled = self._rollouts.roll(_flat(qpos), _flat(qvel), controls)
+        """Trajectories of ``knots`` (E, N, K, nu) from states (E, N), and the goal of each."""
+        controls = self._controls(knots)
+        self._steps += controls.shape[0] * controls.shape[1] * self.spline.steps * len(self._rollouts.models)
+        rolled = self._rollouts.roll(_flat(qpos), _flat(qvel), controls.reshape(-1, *controls.shape[2:]))
         return rolled, np.repeat(goal, knots.shape[1], axis=0)
+
+    def _vary(self, problem: Problem, knots: Array) -> tuple[Trajectories, Array]:
+        """The same of ``knots`` (E, 1 + n, K, nu), a plan of each environment and, one by one, its variables moved."""
+        self._steps += len(knots) * self._variations.steps * len(self._rollouts.models)
+        rolled = self._variations.roll(problem.qpos, problem.qvel, self._controls(knots))
+        return rolled, np.repeat(problem.goal, knots.shape[1], axis=0)
+
+    def _controls(self, knots: Array) -> Array:
+        """Controls (E, N, T, nu) of ``knots`` (E, N, K, nu)."""
+        controls = self.spline.controls(knots)
+        return np.clip(controls, self._low, self._high) if self.spline.overshoots else controls
 
     def _knots(self, points: Array, shape: tuple[int, ...]) -> Array:
         knots = self._middle + self._half * points.reshape(*points.shape[:2], *shape)

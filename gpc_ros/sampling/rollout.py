@@ -5,6 +5,7 @@ Letters: D domains (models), N candidates, T planning steps.
 
 from __future__ import annotations
 
+import copy
 import threading
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -66,14 +67,17 @@ class Rollouts:
         self._pool = Rollout(nthread=threads if threads > 1 else 0)
         self._data = [mujoco.MjData(models[0]) for _ in range(max(1, threads))]
         self._size = mujoco.mj_stateSize(models[0], _PHYSICS)
-        self._buffers: dict[int, _Buffers] = {}
+        self._buffers: dict[tuple[int, int], _Buffers] = {}
 
     def roll(self, qpos: Array, qvel: Array, controls: Array) -> Trajectories:
-        """Roll out ``controls`` (N, T, nu) from one state (nq,), (nv,), or one per candidate (N, nq), (N, nv)."""
+        """Roll out ``controls`` (N, T, nu) from one state (nq,), (nv,), or one per candidate (N, nq), (N, nv).
+
+        Each domain can have states of its own, (D, N, nq), (D, N, nv).
+        """
         model, count, steps = self.models[0], len(controls), self.steps
-        buffers = self._buffers.get(count)
+        buffers = self._buffers.get((count, steps))
         if buffers is None:
-            buffers = self._buffers[count] = _Buffers(self.models, count, steps, self._size, self._sensors)
+            buffers = self._buffers[count, steps] = _Buffers(self.models, count, steps, self._size, self._sensors)
         nq, nv, domains = model.nq, model.nv, len(self.models)
         start = buffers.start
         start[..., 1 : 1 + nq] = qpos
@@ -97,6 +101,12 @@ class Rollouts:
         buffers.whole[..., 1:] = rolled.transpose(3, 0, 1, 2)  # time last and contiguous: costs are sums over it
         buffers.whole[..., 0] = start.transpose(2, 0, 1)
         return self._trajectories(buffers, controls)
+
+    def shorter(self, steps: int) -> Rollouts:
+        """The same for ``steps``, with the same threads and buffers: each overwrites the states of the other."""
+        other = copy.copy(self)
+        other.steps = steps
+        return other
 
     def _trajectories(self, buffers: _Buffers, controls: Array) -> Trajectories:
         model, whole = self.models[0], buffers.whole.transpose(1, 2, 3, 0)

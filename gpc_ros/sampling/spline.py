@@ -128,6 +128,11 @@ class Spline:
     def _basis(self) -> Array:
         return resample(np.eye(self.num_knots), np.arange(self.steps) * (self.num_knots - 1) / self.steps, self.kind)
 
+    @cached_property
+    def begins(self) -> NDArray[np.intp]:
+        """The first planning step whose control each knot takes part in, (K,)."""
+        return self.controls(np.eye(self.num_knots)).astype(bool).argmax(axis=0)
+
     def controls(self, knots: Array) -> Array:
         """Controls (N, T, nu) at the start of every planning step, from ``knots`` (N, K, nu); contiguous."""
         if self.kind is Interpolation.ZERO:

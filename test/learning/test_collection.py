@@ -75,7 +75,8 @@ def test_a_replan_notes_what_was_seen_and_the_plans_before_and_after() -> None:
     assert replan.before.shape == replan.after.shape == (4, 3, 2)
     np.testing.assert_array_equal(replan.before, np.zeros((4, 3, 2)))
     assert (replan.cost <= replan.drawn).all()
-    assert found.physics_steps == 4 * 30 * (2 + (1 + 6) + 6)
+    varied = 30 + 2 * (30 + 20 + 10)  # the plan, and its two variables in each knot from where that begins
+    assert found.physics_steps == 4 * (2 * 30 + varied + 6 * 30)
 
 
 @pytest.mark.parametrize("shift", [True, False])
