@@ -14,6 +14,7 @@ from gpc_ros.tasks.base import Start, States  # noqa: E402
 from gpc_ros.tasks.pendulum import Pendulum  # noqa: E402
 
 KNOTS = 3
+NAMED = 8  # starts beside the named one
 
 
 class NearUpright(Pendulum):
@@ -66,20 +67,30 @@ def test_a_policy_that_does_nothing_fails() -> None:
 
 
 class UprightByName(NearUpright):
+    """Hanging, but for the named start."""
+
     named_start = "upright"
+
+    def reset(self, rng: np.random.Generator) -> Start:
+        return Start(np.zeros(1), np.zeros(1), np.empty(0))
 
 
 def test_the_named_start_is_judged_by_itself() -> None:
-    only_named = judged(Law(lambda y: torch.where(y[:, 0] < -0.9999, 0.0, 1.0)), UprightByName())
+    only_named = judged(Law(hold_upright), UprightByName())
     assert (only_named.success, only_named.named) == (0.0, True)
+
+
+def test_a_named_start_that_only_chance_holds_has_failed() -> None:
+    """Upright and at rest the pendulum stays there without a policy, and nowhere beside."""
+    assert not judged(Law(lambda observation: torch.zeros(len(observation))), UprightByName()).named
 
 
 def test_the_cost_is_the_mean_over_steps_and_random_starts_by_hand() -> None:
     task = NearUpright()
     rng = np.random.default_rng(3)
-    rng.random(4)  # which are named: none
+    rng.random(3 + NAMED)  # which are named: none
     costs = []
-    starts = [task.reset(rng) for _ in range(4)][1:]  # the first gives way to the named one
+    starts = [task.reset(rng) for _ in range(3)]  # the others give way to the named one
     for start in starts:
         qpos, qvel = start.qpos[None], start.qvel[None]
         for _ in range(round(task.episode_s / 0.02)):
@@ -101,8 +112,8 @@ class Ramp(Law):
 def test_plans_start_from_the_last_ones_moved_by_a_step() -> None:
     policy = Ramp(None)
     judged(policy)
-    np.testing.assert_array_equal(policy.starts[0], np.zeros((6, KNOTS, 1)))
-    moved = np.tile([[0.1], [0.6], [1.0]], (6, 1, 1))  # by 0.02 s of 0.1 s, the end held
+    np.testing.assert_array_equal(policy.starts[0], np.zeros((5 + NAMED, KNOTS, 1)))
+    moved = np.tile([[0.1], [0.6], [1.0]], (5 + NAMED, 1, 1))  # by 0.02 s of 0.1 s, the end held
     for start in policy.starts[1:]:
         np.testing.assert_allclose(start, moved, atol=1e-6)
 
