@@ -118,7 +118,10 @@ def _effect(p: TrainParameters, task: Task) -> dict[str, Any]:
 def _as_much_work(
     changed: TrainParameters, configured: TrainParameters, planner: SpcNodeParameters, task: Task
 ) -> TrainParameters:
-    """``changed`` with as many rollouts and data as ``configured``: what the polish saves goes into candidates."""
+    """``changed`` with as many rollouts and data as ``configured``: what the polish saves goes into candidates.
+
+    A rollout of a candidate counts like one of the polish's differences, which is the shorter one.
+    """
     fair: dict[str, Any] = {}
     if configured.polish and not changed.polish:
         saved = 1 + (configured.knots or planner.knots) * int(task.model.nu) + DAMPINGS

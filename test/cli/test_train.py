@@ -76,7 +76,7 @@ def test_it_trains_exports_and_says_how_it_went(tmp_path: Path, capsys: pytest.C
     assert found["policy_cost"][0] is None  # in the first iteration there is no policy yet
     assert all(value > 0 for value in (*found["spc_cost"], found["policy_cost"][1], found["wall_s"]))
     assert len(found["policy_best_fraction"]) == 2
-    assert found["physics_steps"] == 2 * 3 * 15 * (12 + 14)
+    assert found["physics_steps"] == 2 * 3 * 15 * (11 + 13)
     out, err = capsys.readouterr()
     assert err == ""
     assert "pendulum: 2 robots, episodes of 0.12 s, a replan every 40 ms; plans of 0.3 s in 3 knots (zero)" in out
