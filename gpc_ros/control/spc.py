@@ -48,6 +48,12 @@ class SpcParameters(SearchParameters):
     record: str = parameter("", "folder to keep replans in, for gpc train --from-log; empty: none", read_only=True)
     running_weights: dict[str, float] = parameter({}, "weights of running cost terms in place of the task's")
     terminal_weights: dict[str, float] = parameter({}, "weights of terminal cost terms in place of the task's")
+    goal_gain: float = parameter(
+        1.0,
+        "plan for the goal times this: above 1 where a robot weighs effort against its goal, and walks too slowly",
+        gt=0,
+        le=10,
+    )
 
     _weights = field_validator("running_weights", "terminal_weights")(not_negative)
 
@@ -199,7 +205,7 @@ class _Setup:
             spline = Spline(p.interpolation, p.knots, p.horizon_s, float(task.model.opt.timestep))
         except ValueError as error:
             raise InvalidParameter(f"spc: {error}") from None
-        objective = Objective(task, running=p.running_weights, terminal=p.terminal_weights)
+        objective = Objective(task, running=p.running_weights, terminal=p.terminal_weights, goal_gain=p.goal_gain)
         rollouts = _rollouts(task, p, spline.steps, old)
         rule = registry.load("sampling.rules", p.rule, UpdateRule)(p)
         return _Setup(task, p, rollouts, Evaluator(spline, rollouts, objective, p.risk, p.risk_beta), rule)

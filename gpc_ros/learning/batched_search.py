@@ -108,7 +108,11 @@ class BatchedSearch:
         self._rollouts = Rollouts(models, steps=self.spline.steps, sensors=task.needs_sensors)
         self._variations = Variations(self._rollouts, np.repeat(self.spline.begins, task.model.nu))
         self._objective = Objective(
-            task, running=p.running_weights, terminal=p.terminal_weights, terminal_value=terminal_value
+            task,
+            running=p.running_weights,
+            terminal=p.terminal_weights,
+            terminal_value=terminal_value,
+            goal_gain=p.goal_gain,
         )
         self._rule: UpdateRule = registry.load("sampling.rules", p.rule, UpdateRule)(p)
         self._low, self._high = task.model.actuator_ctrlrange.T.copy()

@@ -30,6 +30,7 @@ class Objective:
         running: weights of running terms that replace the task's, by name.
         terminal: weights of terminal terms that replace the task's, by name.
         terminal_value: takes the place of all of the task's terminal terms.
+        goal_gain: the task's residuals are those of the goal times this.
 
     Raises:
         UnknownName: a weight for a term that the task does not have.
@@ -42,8 +43,10 @@ class Objective:
         running: Mapping[str, float] | None = None,
         terminal: Mapping[str, float] | None = None,
         terminal_value: TerminalValue | None = None,
+        goal_gain: float = 1.0,
     ) -> None:
         self._task = task
+        self._goal_gain = goal_gain
         self._terminal_value = terminal_value
         self._timestep_s = float(task.model.opt.timestep)
         self._running = _merged("running cost term", task.running_weights, running or {})
@@ -96,12 +99,13 @@ class Objective:
         if len(states.qpos) > 1:
             ctrl = np.broadcast_to(ctrl, (len(states.qpos), *ctrl.shape[1:]))
         with np.errstate(over="ignore", invalid="ignore"):  # of diverged candidates
-            over_time = goal if goal.ndim == 1 else goal[:, np.newaxis]
+            aim = self._goal_gain * goal
+            over_time = aim if aim.ndim == 1 else aim[:, np.newaxis]
             running = self._task.running_residuals(_at(states, slice(0, steps)), ctrl, over_time)
             end = _at(states, steps)
             if self._terminal_value is not None:
                 return running, {"value": self._terminal_value(end, goal)}
-            return running, self._task.terminal_residuals(end, goal)
+            return running, self._task.terminal_residuals(end, aim)
 
 
 def not_negative(weights: dict[str, float], info: ValidationInfo) -> dict[str, float]:

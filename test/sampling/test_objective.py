@@ -117,3 +117,14 @@ def test_each_candidate_may_have_a_goal_of_its_own(valued: bool) -> None:
 
 def task_value(states: States, goal: Array) -> tuple[Array, ...]:
     return tuple(np.moveaxis(states.qpos - goal, -1, 0))
+
+
+@pytest.mark.parametrize("valued", [False, True])
+def test_a_goal_gain_moves_the_goal_of_the_tasks_terms_alone(puck: Task, valued: bool) -> None:
+    trajectories, value = rolled(puck), distance_squared if valued else None
+    gained = Objective(puck, goal_gain=1.5, terminal_value=value).shares(trajectories, GOAL)
+    plain, meant = (Objective(puck, terminal_value=value).shares(trajectories, goal) for goal in (GOAL, 1.5 * GOAL))
+    own = -1 if valued else len(plain)
+    np.testing.assert_allclose(gained[:own], meant[:own])
+    np.testing.assert_allclose(gained[own:], plain[own:])
+    assert not np.allclose(gained, plain)
