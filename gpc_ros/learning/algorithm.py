@@ -8,11 +8,12 @@ Letters: E environments, R replans of an iteration, K knots, nu actuators, ny ob
 
 from __future__ import annotations
 
+import contextlib
 import dataclasses
 import enum
 import itertools
 import time
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -202,9 +203,8 @@ class Trainer:
         count = min(_CHUNK, p.gradient_steps - where.place)
         done = (where.iteration + where.place / p.gradient_steps) / p.iterations
         seed = np.random.SeedSequence([p.seed, where.iteration, 2, where.place])
-        torch.set_num_threads(p.fit_threads)
-        loss = self.records[-1].loss = self.fit.step(self._data, count, done=done, seed=seed)
-        torch.set_num_threads(1)
+        with _torch_threads(p.fit_threads):
+            loss = self.records[-1].loss = self.fit.step(self._data, count, done=done, seed=seed)
         if not np.isfinite(loss):
             raise GpcError(f"the loss is {loss} in iteration {where.iteration + 1}; lower train.learning_rate")
         where.place += count
@@ -305,6 +305,15 @@ class Trainer:
                 _, index, key = name.split("/")
                 blocks.setdefault(index, {})[key] = values
         self._blocks = [blocks[index] for index in sorted(blocks, key=int)]
+
+
+@contextlib.contextmanager
+def _torch_threads(count: int) -> Iterator[None]:
+    torch.set_num_threads(count)
+    try:
+        yield
+    finally:
+        torch.set_num_threads(1)
 
 
 def _copy(policy: FlowPolicy) -> dict[str, torch.Tensor]:
