@@ -25,6 +25,9 @@ from gpc_ros.sampling.spline import Interpolation
 from gpc_ros.signals import Array, Estimate, Plan
 from gpc_ros.tasks.base import Start, States, Task, weighted
 
+_SOLVER_ITERATIONS = 1
+"""Of the constraint solver per physics step, as published: contacts are not solved to the end."""
+
 
 @dataclass(frozen=True, slots=True)
 class Protocol:
@@ -91,6 +94,7 @@ def mean_cost(robot: str, seed: int, *, samples: int = 128, seeds: int = 0, poli
     """
     settings = protocol(robot)
     task: Task = registry.load("tasks", robot, Task)()
+    task.model.opt.iterations = _SOLVER_ITERATIONS
     planner = _planner(task, _parameters(task, settings, seed, samples, polish), samples, seeds)
     running, terminal = ({**w, **settings.weights} for w in (task.running_weights, task.terminal_weights))
     rng = np.random.default_rng([seed, 12])
