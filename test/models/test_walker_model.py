@@ -30,7 +30,7 @@ def at(qpos):
 
 def test_options():
     option = MODEL.opt
-    assert (option.timestep, option.iterations, option.ls_iterations) == (0.01, 1, 6)
+    assert (option.timestep, option.iterations, option.ls_iterations) == (0.01, 20, 6)
     assert option.integrator == mujoco.mjtIntegrator.mjINT_EULER
     assert option.disableflags == mujoco.mjtDisableBit.mjDSBL_EULERDAMP
 
