@@ -39,6 +39,13 @@ def test_a_run_is_reproducible_and_another_start_another_run(robot: str, monkeyp
     assert np.isfinite(first)
 
 
+def test_contacts_are_solved_as_published_not_as_in_the_model(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(PROTOCOLS, "walker", replace(PROTOCOLS["walker"], horizons=1))
+    published = reference_costs.mean_cost("walker", 0, samples=2)
+    monkeypatch.setattr(reference_costs, "_SOLVER_ITERATIONS", task_of("walker").model.opt.iterations)
+    assert reference_costs.mean_cost("walker", 0, samples=2) != published
+
+
 def test_the_running_cost_counts_at_each_step_and_the_terminal_cost_once_per_horizon(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
