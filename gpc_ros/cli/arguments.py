@@ -132,20 +132,25 @@ def require_learning(command: str) -> None:
 
 def add_json(parser: argparse.ArgumentParser, what: str) -> None:
     """``--json FILE``; refused at once if FILE cannot be written, not after a long run."""
-    parser.add_argument("--json", metavar="FILE", type=_writable, help=f"write {what} there")
+    parser.add_argument("--json", metavar="FILE", type=writable("--json"), help=f"write {what} there")
 
 
-def _writable(text: str) -> str:
-    file = Path(text)
-    if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
-        raise GpcError(f"--json {text}: cannot be written")
-    return text
+def writable(option: str) -> Callable[[str], Path]:
+    """An argparse type: a file that can be written, as ``option`` asks for."""
+
+    def parse(text: str) -> Path:
+        file = Path(text)
+        if file.is_dir() or not os.access(file if file.exists() else file.parent, os.W_OK):
+            raise GpcError(f"{option} {text}: cannot be written")
+        return file
+
+    return parse
 
 
-def write_json(file: str | None, content: Any) -> None:
+def write_json(file: Path | None, content: Any) -> None:
     """Write ``content`` to ``file``, if one is given; numbers that are not finite, which JSON has not, as null."""
     if file:
-        Path(file).write_text(json.dumps(_finite(content), indent=1, allow_nan=False))
+        file.write_text(json.dumps(_finite(content), indent=1, allow_nan=False))
 
 
 def _finite(content: Any) -> Any:

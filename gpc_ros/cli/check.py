@@ -68,7 +68,7 @@ def _check_robot(name: str) -> None:
     console.print(f"{name} keeps what the stack needs", highlight=False)
 
 
-def _check_policy(file: Path, json: str | None) -> None:
+def _check_policy(file: Path, json: Path | None) -> None:
     from gpc_ros.policy import metadata, verify
     from gpc_ros.policy.onnx_policy import TOLERANCE, one_line
 

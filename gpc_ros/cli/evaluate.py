@@ -34,7 +34,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     arguments.add_jobs(parser)
     parser.add_argument(
         "--plot",
-        type=Path,
+        type=arguments.writable("--plot"),
         metavar="FILE",
         help="draw controls and positions from the named start; of planner policy at warm-start levels 0 and 1",
     )

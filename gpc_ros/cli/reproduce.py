@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from gpc_ros.cli import arguments, reproduce_costs, reproduce_table1, reproduce_table2
+from gpc_ros.viz import comparison
 
 _PROTOCOLS = {"costs": reproduce_costs, "table1": reproduce_table1, "table2": reproduce_table2}
 
@@ -24,10 +25,18 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
         each.add_argument(
             "--out", type=Path, metavar="FILE", help="keep every result there; the same command goes on from it"
         )
+        each.add_argument(
+            "--plot", type=arguments.writable("--plot"), metavar="FILE", help="draw the table as bars (.png)"
+        )
         arguments.add_json(each, "the table")
     return parser
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the protocol and print the table; the exit code."""
-    return _PROTOCOLS[args.protocol].run(args)
+    """Run the protocol, print the table and draw it if asked; the exit code."""
+    protocol = _PROTOCOLS[args.protocol]
+    records = protocol.run(args)
+    arguments.write_json(args.json, records)
+    if args.plot:
+        comparison.comparison(protocol.panels(records), args.plot)
+    return 0

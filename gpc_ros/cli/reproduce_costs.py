@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import dataclasses
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from gpc_ros import fingerprint, reference_costs
 from gpc_ros.cli import arguments
 from gpc_ros.control.policy import shipped
 from gpc_ros.ledger import Key, Ledger
+from gpc_ros.viz.comparison import Panel
 
 HELP = "mean cost per step of sampling, policy and both"
 _WAYS = {
@@ -29,8 +31,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     arguments.add_robots(parser, reference_costs.PROTOCOLS, least=2)
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the protocol and print the table; the exit code."""
+def run(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run the protocol and print the table; its records."""
     table = Table("robot", "", *_WAYS, "64 and one polish", "seeded cheaper in")
     console, ledger = Console(), Ledger(args.out)
     records: list[dict[str, Any]] = []
@@ -54,12 +56,29 @@ def run(args: argparse.Namespace) -> int:
             f"no policy in models/ for {', '.join(without)}: only sampling was run (gpc train and gpc card make one)"
         )
         console.print(words, highlight=False, soft_wrap=True)
-    arguments.write_json(args.json, records)
-    return 0
+    return records
+
+
+def panels(records: Sequence[Mapping[str, Any]]) -> list[Panel]:
+    """The costs, published and here; a panel for each robot."""
+    return [
+        Panel(
+            f"{record['robot']}: mean cost per step",
+            {
+                "published": record["published"],
+                "here": {way: _mean_and_spread(np.array(costs)) for way, costs in record["costs"].items()},
+            },
+        )
+        for record in records
+    ]
+
+
+def _mean_and_spread(costs: np.ndarray) -> tuple[float, float]:
+    return float(costs.mean()), float(costs.std(ddof=1))
 
 
 def _words(costs: np.ndarray | None) -> str:
-    return "" if costs is None else f"{costs.mean():.3g} +- {costs.std(ddof=1):.2g}"
+    return "" if costs is None else "{:.3g} +- {:.2g}".format(*_mean_and_spread(costs))
 
 
 def _costs(ledger: Ledger, robot: str, args: argparse.Namespace, **way: int) -> np.ndarray:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from gpc_ros.cli import arguments
 from gpc_ros.control.policy import shipped
 from gpc_ros.ledger import Key, Ledger
 from gpc_ros.tasks.base import Task
+from gpc_ros.viz.comparison import Panel
 
 HELP = "the seven robots: training, inference, success"
 
@@ -51,8 +53,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def run(args: argparse.Namespace) -> int:
-    """Evaluate and print the table; the exit code."""
+def run(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Evaluate and print the table; its records."""
     table = Table("robot", "", "joints, actuators", "training", "plan [ms]", "seeded succeeds", "policy succeeds")
     ledger, records = Ledger(args.out), []
     for robot in args.robot or _PUBLISHED:
@@ -62,8 +64,35 @@ def run(args: argparse.Namespace) -> int:
         table.add_row("", "here", *_words(robot, record, args.starts))
         records.append(record)
     Console().print(table)
-    arguments.write_json(args.json, records)
-    return 0
+    return records
+
+
+def panels(records: Sequence[Mapping[str, Any]]) -> list[Panel]:
+    """Time of training and of a plan, published and here, and the shares of starts that succeed here."""
+    here = {record["robot"]: record for record in records if "policy" in record}
+    published = {record["robot"]: _PUBLISHED[record["robot"]] for record in records}
+    training = {
+        "published": {robot: (_seconds(figures.training), 0.0) for robot, figures in published.items()},
+        "here": {robot: (record["training_s"], 0.0) for robot, record in here.items()},
+    }
+    inference = {
+        "published": {robot: (figures.inference_ms, 0.0) for robot, figures in published.items()},
+        "here": {robot: (record["inference_ms"], 0.0) for robot, record in here.items()},
+    }
+    successes = {
+        planner: {robot: (100 * record[planner] / record["starts"], 0.0) for robot, record in here.items()}
+        for planner in _PLANNERS
+    }
+    return [
+        Panel("time of training [s]", training, logarithmic=True),
+        Panel("time of a plan [ms]", inference, logarithmic=True),
+        Panel("starts that succeed here [%]", successes),
+    ]
+
+
+def _seconds(clock: str) -> float:
+    hours, minutes, seconds = map(int, clock.split(":"))
+    return 3600.0 * hours + 60 * minutes + seconds
 
 
 def _record(ledger: Ledger, robot: str, args: argparse.Namespace) -> dict[str, Any]:
@@ -84,6 +113,7 @@ def _record(ledger: Ledger, robot: str, args: argparse.Namespace) -> dict[str, A
     training = policy.metadata.training
     return {
         **about,
+        "starts": args.starts,
         "training_s": training["wall_s"],
         "machine": training["machine"],
         "inference_ms": benchmark.plan_ms(policy),

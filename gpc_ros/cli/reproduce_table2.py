@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from gpc_ros.control.executive import check_planner
 from gpc_ros.control.policy import policy_file
 from gpc_ros.errors import GpcError
 from gpc_ros.ledger import Key, Ledger
+from gpc_ros.viz.comparison import Panel
 
 HELP = "the crane's time for 51 goals, with and without model error"
 _PUBLISHED = {
@@ -46,8 +48,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--estimator", choices=("ekf", "truth"), default="ekf", help="what the controller sees")
 
 
-def run(args: argparse.Namespace) -> int:
-    """Run the protocol and print the table; the exit code."""
+def run(args: argparse.Namespace) -> list[dict[str, Any]]:
+    """Run the protocol and print the table; its records."""
     table = Table("crane", "time [s]", "with model error [s]", "goals reached")
     for name, times in _PUBLISHED.items():
         table.add_row(f"published, {name}", *map(str, times), "")
@@ -60,8 +62,19 @@ def run(args: argparse.Namespace) -> int:
         table.add_row(name, _words(plain), _words(wrong), f"{_reached(plain)}, {_reached(wrong)}")
         records.append({"name": name, **about, "tours": plain, "tours_with_error": wrong})
     Console().print(table)
-    arguments.write_json(args.json, records)
-    return 0
+    return records
+
+
+def panels(records: Sequence[Mapping[str, Any]]) -> list[Panel]:
+    """The times without and with model error, published and here."""
+    bars: dict[str, dict[str, tuple[float, float]]] = {"perfect model": {}, "model error": {}}
+    for name, times in _PUBLISHED.items():
+        for series, time_s in zip(bars.values(), times, strict=True):
+            series[f"published, {name}"] = (time_s, 0.0)
+    for record in records:
+        for series, tours in zip(bars.values(), (record["tours"], record["tours_with_error"]), strict=True):
+            series[record["name"]] = _mean_and_spread(tours)
+    return [Panel("the crane's time for the tour [s]", bars)]
 
 
 def _settings(args: argparse.Namespace) -> dict[str, dict[str, Any]]:
@@ -95,9 +108,13 @@ def _tour(key: Key) -> dict[str, float]:
 
 
 def _words(tours: list[dict[str, float]]) -> str:
+    mean, spread = _mean_and_spread(tours)
+    return f"{mean:.1f} +- {spread:.1f}" if len(tours) > 1 else f"{mean:.1f}"
+
+
+def _mean_and_spread(tours: list[dict[str, float]]) -> tuple[float, float]:
     times = [tour["total_s"] for tour in tours]
-    spread = f" +- {np.std(times, ddof=1):.1f}" if len(times) > 1 else ""
-    return f"{np.mean(times):.1f}{spread}"
+    return float(np.mean(times)), float(np.std(times, ddof=1)) if len(times) > 1 else 0.0
 
 
 def _reached(tours: list[dict[str, float]]) -> str:

@@ -8,9 +8,11 @@ from pathlib import Path
 import pytest
 
 from gpc_ros import evaluation, goal_tour, reference_costs
-from gpc_ros.cli import reproduce_costs
+from gpc_ros.cli import reproduce_costs, reproduce_table1
 from gpc_ros.cli.main import main
 from gpc_ros.control.policy import shipped
+from gpc_ros.viz import comparison
+from gpc_ros.viz.comparison import Panel
 
 
 def test_table2_beside_the_published_times(
@@ -93,3 +95,38 @@ def test_two_policies_of_one_name_are_refused(capsys: pytest.CaptureFixture[str]
     file = str(shipped("crane"))
     assert main(["reproduce", "table2", "--policy", file, "--policy", file]) == 2
     assert "there is a 'policy, policy' already; call one of them otherwise, NAME=FILE" in capsys.readouterr().err
+
+
+def test_every_table_is_drawn_from_its_records(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn: list[Panel] = []
+    monkeypatch.setattr(comparison, "comparison", lambda panels, file: drawn.extend(panels))
+    monkeypatch.setattr(goal_tour, "LIMIT_S", 0.02)
+    monkeypatch.setattr(reference_costs, "mean_cost", lambda robot, start, **way: start + way["samples"])
+    picture = ["--jobs", "1", "--plot", str(tmp_path / "a.png")]
+    assert main(["reproduce", "table2", "--planner", "hold", "--goals", "2", *picture]) == 0
+    assert main(["reproduce", "costs", "--robot", "pendulum", "--starts", "3", *picture]) == 0
+    tour, costs = drawn
+    assert tour.bars["model error"]["published, no randomization"] == (165, 0.0)
+    assert tour.bars["perfect model"]["hold"] == (pytest.approx(0.04), 0.0)
+    assert costs.bars["published"]["seeded"] == (0.74, 0.29)
+    assert costs.bars["here"] == {"sampling": (129, 1), "policy": (1, 1), "seeded": (65, 1), "polished": (65, 1)}
+
+
+def test_table1_is_drawn_with_gaps_for_robots_without_a_policy() -> None:
+    figures = {"starts": 4, "training_s": 60.0, "inference_ms": 0.5, "seeded_spc": 4, "policy": 3}
+    training, inference, successes = reproduce_table1.panels([{"robot": "walker", **figures}, {"robot": "humanoid"}])
+    assert training.bars == {
+        "published": {"walker": (385.0, 0.0), "humanoid": (10015.0, 0.0)},
+        "here": {"walker": (60.0, 0.0)},
+    }
+    assert inference.bars["here"] == {"walker": (0.5, 0.0)}
+    assert successes.bars == {"seeded_spc": {"walker": (100.0, 0.0)}, "policy": {"walker": (75.0, 0.0)}}
+
+
+def test_a_picture_that_cannot_be_written_is_refused_before_anything_is_run(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["reproduce", "costs", "--plot", str(tmp_path / "no" / "a.png")]) == 2
+    out, err = capsys.readouterr()
+    assert out == ""
+    assert err == f"gpc: --plot {tmp_path}/no/a.png: cannot be written\n"
