@@ -82,8 +82,10 @@ def text(metadata: PolicyMetadata, evaluations: Mapping[str, Mapping[str, Any]],
 
 
 def _training(metadata: PolicyMetadata) -> str:
-    refines = metadata.training.get("refines")
-    return f"gpc train {metadata.task}" + (f" --from {refines['base']} --from-log ..." if refines else "")
+    robot, refines = metadata.task, metadata.training.get("refines")
+    command = f"gpc train {robot}" + (f" --from {refines['base']} --from-log ..." if refines else "")
+    last = f" && gpc export runs/{robot}/checkpoint.npz --last" if metadata.training.get("last") else ""
+    return command + last
 
 
 def _refined(trained: Mapping[str, Any]) -> list[str]:

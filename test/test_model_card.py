@@ -57,6 +57,11 @@ def test_it_says_at_which_rate_it_was_evaluated(tmp_path: Path) -> None:
     assert "`gpc eval pendulum --planner ...`, 250 Hz, EKF" in text(tmp_path, rate_hz=250.0)
 
 
+def test_of_a_last_policy_it_says_how_that_was_chosen(tmp_path: Path) -> None:
+    found = text(tmp_path, training={**TRAINING, "last": True})
+    assert "Made by `gpc train pendulum && gpc export runs/pendulum/checkpoint.npz --last`" in found
+
+
 def test_of_a_refined_policy_it_says_what_was_refined_with_what(tmp_path: Path) -> None:
     refines = {"base": "runs/pendulum", "files": 7, "bytes": 1_230_000, "success": 0.99}
     found = text(tmp_path, training={**TRAINING, "refines": refines})

@@ -18,6 +18,7 @@ def add_parser(subparsers: Any) -> argparse.ArgumentParser:
     parser.add_argument(
         "-o", "--output", metavar="FILE", type=Path, help="policy file (default: policy.onnx beside the checkpoint)"
     )
+    parser.add_argument("--last", action="store_true", help="not the best in the training's validation but the last")
     arguments.add_json(parser, "max_abs_error and the file's name")
     return parser
 
@@ -28,7 +29,7 @@ def run(args: argparse.Namespace) -> int:
     from gpc_ros.learning import export
 
     file = args.output or args.checkpoint.with_name("policy.onnx")
-    difference = export.export_checkpoint(args.checkpoint, file)
+    difference = export.export_checkpoint(args.checkpoint, file, last=args.last)
     Console().print(f"{file}: differs from torch by {difference:.1g} at most", highlight=False)
     arguments.write_json(args.json, {"max_abs_error": difference, "file": str(file)})
     return 0

@@ -32,6 +32,7 @@ class PolicyParameters(Parameters):
     device: Literal["auto", "cuda", "cpu"] = parameter("auto", "where the network runs", read_only=True)
     warm_start: float = parameter(1.0, "how far plans start from the last one (1) or from noise (0)", ge=0, le=1)
     policy_rate_hz: float = parameter(0.0, "plans per second; 0: one per estimate", unit="Hz", ge=0, le=1000)
+    goal_gain: float = parameter(1.0, "the policy is shown the goal times this", ge=0.1, le=10)
     seed: int = parameter(0, "of the random stream", ge=0)
     seed_samples: int = parameter(16, "samples for seeding at a time", ge=1, le=1000)
     seed_warm_start: float = parameter(0.0, "warm-start level of the samples for seeding", ge=0, le=1)
@@ -154,7 +155,8 @@ class Policy(Planner):
         if level < 1.0:
             rng = np.random.default_rng([self.parameters.seed, max(estimate.stamp_ns, 0)])
             start = (1.0 - level) * rng.standard_normal(start.shape) + level * start
-        observation = self._task.observe(States(estimate.qpos, estimate.qvel), self._goal)
+        goal = self.parameters.goal_gain * self._goal
+        observation = self._task.observe(States(estimate.qpos, estimate.qvel), goal)
         return self.model.plans(start, observation)
 
 

@@ -102,8 +102,10 @@ class Trained:
     figures: Mapping[str, Any]
 
 
-def load_policy(file: Path) -> Trained:
-    """The best policy of a checkpoint.
+def load_policy(file: Path, *, last: bool = False) -> Trained:
+    """The best policy of a checkpoint by the training's own validation, or the ``last``.
+
+    The validation has few starts; learning has slowed down by the end, so the last may well be the better one.
 
     Raises:
         GpcError: if the file is missing, damaged, or no checkpoint.
@@ -112,5 +114,18 @@ def load_policy(file: Path) -> Trained:
     train, spc = settings(file, about)
     with complete(file):
         policy = FlowPolicy(train.network, **about["sizes"])
-        policy.load_state_dict(unflatten("best", arrays))
-        return Trained(policy, about["robot"], train, spc, dict(about["figures"]))
+        policy.load_state_dict(_newest(arrays) if last else unflatten("best", arrays))
+        return Trained(policy, about["robot"], train, spc, _of_last(about["figures"]) if last else about["figures"])
+
+
+def _newest(arrays: Mapping[str, Any]) -> dict[str, torch.Tensor]:
+    """The averaged weights of the fit as it stands."""
+    fit = unflatten("fit", arrays)
+    return {name.removeprefix("average."): value for name, value in fit.items() if name.startswith("average.")}
+
+
+def _of_last(figures: Mapping[str, Any]) -> dict[str, Any]:
+    """``figures`` with the last iteration's verdict in place of the best one's."""
+    record = figures["records"][-1]
+    verdict = {"success": record["success"], "named_start": record["named"], "validation_cost": record["cost"]}
+    return {**figures, **verdict, "last": True}

@@ -220,6 +220,6 @@ def steps_between_replans(train: CollectionParameters, step_s: float) -> int:
 def teacher_parameters(train: CollectionParameters, spc: SpcParameters) -> SpcParameters:
     """The planner's settings with those that training has of its own."""
     own = {name: getattr(train, name) for name in ("interpolation", "samples", "noise", "polish", "damping", "shift")}
-    own |= {name: value for name in ("horizon_s", "knots") if (value := getattr(train, name))}
+    own |= {name: value for name in ("horizon_s", "knots", "goal_gain") if (value := getattr(train, name))}
     own["running_weights"] = {**spc.running_weights, **train.running_weights}
     return spc.model_copy(update={**own, "iterations": 1})

@@ -23,13 +23,13 @@ from gpc_ros.tasks.base import Task
 _COMPARED = 256
 
 
-def export_checkpoint(file: Path, target: Path) -> float:
-    """Write the best policy of the checkpoint ``file`` to ``target``; the largest difference to torch.
+def export_checkpoint(file: Path, target: Path, *, last: bool = False) -> float:
+    """Write the best policy of the checkpoint ``file``, or its last, to ``target``; the largest difference to torch.
 
     Raises:
         GpcError: if the checkpoint cannot be read, or the exported policy differs from it.
     """
-    trained = checkpoint.load_policy(file)
+    trained = checkpoint.load_policy(file, last=last)
     task: Task = registry.load("tasks", trained.robot, Task)()
     with checkpoint.complete(file):
         spc = trained.spc

@@ -39,6 +39,9 @@ class CollectionParameters(Parameters):
     running_weights: dict[str, float] = parameter(
         {}, "weights of running cost terms while plans are made to learn from, in place of the planner's"
     )
+    goal_gain: float = parameter(
+        0.0, "plans to learn from are for the goal times this; 0: times the planner's gain", ge=0, le=10
+    )
     shift: bool = parameter(True, "move the plan in time between replans; false: as published")
     teacher_share: float = parameter(
         1.0, "share of the time that sampling drives; else the policy does (0: as published)", ge=0, le=1

@@ -100,6 +100,14 @@ def test_the_policy_file_is_the_best_policy_with_its_figures(whole: Path) -> Non
     assert main(["check", str(whole / "policy.onnx")]) == 0
 
 
+def test_the_last_policy_is_exported_on_demand(whole: Path, tmp_path: Path) -> None:
+    assert main(["export", str(whole / checkpoint.NAME), "--last", "-o", str(tmp_path / "last.onnx")]) == 0
+    metadata = OnnxPolicy.load(tmp_path / "last.onnx", Pendulum()).metadata
+    record = checkpoint.read(whole / checkpoint.NAME)[0]["figures"]["records"][-1]
+    assert metadata.training["last"] is True
+    assert metadata.training["validation_cost"] == record["cost"]
+
+
 def test_a_network_of_convolutions_is_exported_too(tmp_path: Path) -> None:
     network = ("-p", "train.network={kind: cnn, hidden: [4], embedding: 4}", "-p", "train.iterations=1")
     assert train(tmp_path, *network) == 0

@@ -276,3 +276,14 @@ def test_the_goal_is_part_of_what_it_sees(tmp_path: Path) -> None:
     assert not np.array_equal(*plans)
     same = planner.renewed(planner.parameters)
     np.testing.assert_array_equal(same.plan(start(task)).knots, plans[1])
+
+
+def test_a_goal_gain_shows_it_another_goal(tmp_path: Path) -> None:
+    task: Task = registry.load("tasks", "particle", Task)()
+    planner = policy(policies.write(tmp_path / "a.onnx", "particle", keep=0.0, feedback=np.ones((2, 4))), task)
+    planner.set_goal(np.array([0.3, -0.1]))
+    plain = planner.plan(start(task)).knots
+    gained = planner.renewed(planner.parameters.model_copy(update={"goal_gain": 0.5}))
+    assert not np.array_equal(gained.plan(start(task)).knots, plain)
+    gained.set_goal(np.array([0.6, -0.2]))
+    np.testing.assert_allclose(gained.plan(start(task)).knots, plain)

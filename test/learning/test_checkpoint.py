@@ -67,6 +67,22 @@ def test_the_policy_of_a_checkpoint_is_the_best_one(trained: Path) -> None:
     assert (found.spc.knots, found.spc.samples, found.spc.interpolation) == (3, 3, "zero")
 
 
+def test_the_last_policy_comes_with_its_own_verdict(trained: Path, tmp_path: Path) -> None:
+    about, arrays = checkpoint.read(trained)
+    arrays = {key: np.zeros_like(value) if key.startswith("best/") else value for key, value in arrays.items()}
+    record = {"success": 0.25, "named": True, "cost": 2.0}
+    best_one = {"success": 0.5, "named_start": False, "validation_cost": 1.0}
+    about["figures"] = {**best_one, "records": [{}, record]}
+    file = tmp_path / "checkpoint.npz"
+    checkpoint.write(file, about, arrays)
+    last, best = checkpoint.load_policy(file, last=True), checkpoint.load_policy(file)
+    assert not any(value.any() for value in best.policy.state_dict().values())
+    assert all(value.any() for name, value in last.policy.state_dict().items() if name.endswith("weight"))
+    assert best.figures["success"] == 0.5
+    verdict = [last.figures[name] for name in ("success", "named_start", "validation_cost", "last")]
+    assert verdict == [0.25, True, 2.0, True]
+
+
 class Dangerous:
     """Tells when it is made from a pickle."""
 

@@ -55,8 +55,14 @@ def test_training_has_plans_of_its_own_where_it_wants_them() -> None:
     as_planner = teacher_parameters(tiny.train_parameters(**own), spc)
     assert {name: getattr(as_planner, name) for name in own} == own
     assert (as_planner.horizon_s, as_planner.knots, as_planner.rule, as_planner.iterations) == (0.3, 3, "mppi", 1)
-    longer = teacher_parameters(tiny.train_parameters(horizon_s=0.4, knots=5), spc)
-    assert (longer.horizon_s, longer.knots) == (0.4, 5)
+    longer = teacher_parameters(tiny.train_parameters(horizon_s=0.4, knots=5, goal_gain=1.5), spc)
+    assert (longer.horizon_s, longer.knots, longer.goal_gain) == (0.4, 5, 1.5)
+
+
+@pytest.mark.parametrize(("own", "effective"), [(0.0, 1.2), (1.1, 1.1)])
+def test_the_goals_gain_is_the_planners_unless_training_has_its_own(own: float, effective: float) -> None:
+    spc = tiny.spc_parameters(goal_gain=1.2)
+    assert teacher_parameters(tiny.train_parameters(goal_gain=own), spc).goal_gain == effective
 
 
 def test_training_has_weights_of_its_own_where_it_wants_them() -> None:
